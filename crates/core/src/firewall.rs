@@ -1,0 +1,210 @@
+//! The nftables table `inet berth`.
+//!
+//! It only restricts: it pins each container's source address to its
+//! interface, keeps containers away from each other, from the host and from
+//! private networks, and does the NAT. An accept here undoes no drop of the
+//! operator's own tables; so those must let `ve-*` through where Berth does.
+//!
+//! Interfaces are matched by pattern (`ve-a1*` … `ve-p9*`), not by listing the
+//! running ones: a container that is missing from the set of sources can send
+//! nothing at all. Containers of the operator (`ve-web`) are left alone.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use crate::{ContainerName, Kind, Subnet};
+
+/// The family of the table.
+pub const FAMILY: &str = "inet";
+/// The name of the table.
+pub const TABLE: &str = "berth";
+/// The set of `interface . address` pairs that may send.
+pub const SOURCES: &str = "sources";
+/// The chains that hook into the kernel; without one of them a rule is dead.
+pub const BASE_CHAINS: [&str; 4] = ["prerouting", "input", "forward", "postrouting"];
+
+/// Destinations that no container may reach: the special-purpose ranges of
+/// [RFC 6890](https://www.rfc-editor.org/rfc/rfc6890) and its registry that lead
+/// into the host, its networks or a cloud's metadata service. The ranges for
+/// documentation are left out: they lead nowhere.
+const CLOSED_DESTINATIONS: [&str; 12] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+];
+
+/// One container's right to send from one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pin {
+    /// The container; its interface is named from it.
+    pub container: ContainerName,
+    /// Its address.
+    pub address: Ipv4Addr,
+}
+
+impl Pin {
+    /// The pin as a set element: `"ve-a12" . 10.100.0.25`.
+    pub fn element(&self) -> String {
+        format!("\"{}\" . {}", self.container.interface(), self.address)
+    }
+}
+
+/// The commands for `nft -f -` that put the whole table in force in one
+/// transaction, with exactly these pins.
+pub fn load_commands(subnet: Subnet, pins: &[Pin]) -> String {
+    let mut text = format!(
+        "add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n{}",
+        table(subnet, &fingerprint(subnet))
+    );
+    for pin in pins {
+        writeln!(text, "{}", pin_command(pin)).expect("writing to a string succeeds");
+    }
+    text
+}
+
+/// The command that adds one pin; adding it twice is no error.
+pub fn pin_command(pin: &Pin) -> String {
+    format!("add element {FAMILY} {TABLE} {SOURCES} {{ {} }}", pin.element())
+}
+
+/// The commands that remove one pin, there or not: nftables knows no
+/// "delete if present", but adding an element that exists is no error, and a
+/// batch is one transaction.
+pub fn unpin_commands(pin: &Pin) -> String {
+    let element = pin.element();
+    format!(
+        "add element {FAMILY} {TABLE} {SOURCES} {{ {element} }}\n\
+         delete element {FAMILY} {TABLE} {SOURCES} {{ {element} }}\n"
+    )
+}
+
+/// The comment that the loaded table carries. It changes with every change of
+/// the rules, so that a table of another version is seen and replaced.
+pub fn fingerprint(subnet: Subnet) -> String {
+    format!("berth {:016x}", fnv1a(table(subnet, "").as_bytes()))
+}
+
+fn table(subnet: Subnet, comment: &str) -> String {
+    let berths = interface_patterns();
+    let services = subnet.services_address();
+    let closed = CLOSED_DESTINATIONS.join(", ");
+    format!(
+        r#"table {FAMILY} {TABLE} {{
+	comment "{comment}"
+
+	# Who may send from which address.
+	set {SOURCES} {{
+		type ifname . ipv4_addr
+	}}
+
+	chain prerouting {{
+		type filter hook prerouting priority raw; policy accept;
+		iifname {{ {berths} }} jump from_berth
+	}}
+
+	# A forged source, IPv6, or a container that nobody pinned.
+	chain from_berth {{
+		iifname . ip saddr @{SOURCES} accept
+		counter drop
+	}}
+
+	chain input {{
+		type filter hook input priority filter; policy accept;
+		iifname {{ {berths} }} jump to_host
+	}}
+
+	# Of the host only the services address, and there only its services.
+	chain to_host {{
+		ct state established,related accept
+		ip daddr {services} udp dport 53 accept
+		ip daddr {services} tcp dport 53 accept
+		ip daddr {services} icmp type echo-request accept
+		counter reject with icmpx admin-prohibited
+	}}
+
+	chain forward {{
+		type filter hook forward priority filter; policy accept;
+		iifname {{ {berths} }} jump outward
+		oifname {{ {berths} }} jump inward
+	}}
+
+	# Not to another container, not into private networks.
+	chain outward {{
+		oifname "ve-*" counter reject with icmpx admin-prohibited
+		ip daddr {{ {closed} }} counter reject with icmpx admin-prohibited
+		accept
+	}}
+
+	# Answers only: nobody reaches a container through the host's routes.
+	chain inward {{
+		ct state established,related accept
+		counter drop
+	}}
+
+	chain postrouting {{
+		type nat hook postrouting priority srcnat; policy accept;
+		ip saddr {subnet} oifname != "ve-*" oifname != "lo" masquerade
+	}}
+}}
+"#
+    )
+}
+
+fn interface_patterns() -> String {
+    let patterns: Vec<String> = [Kind::Agent, Kind::Preview]
+        .into_iter()
+        .flat_map(|kind| (1..=9).map(move |digit| format!("\"ve-{}{digit}*\"", kind.letter())))
+        .collect();
+    patterns.join(", ")
+}
+
+/// FNV-1a, 64 bits: tells versions apart, protects nothing.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(text: &str) -> Subnet {
+        Subnet::try_from(text.parse::<ipnet::Ipv4Net>().expect(text)).expect(text)
+    }
+
+    fn pin() -> Pin {
+        Pin {
+            container: "a12".parse().expect("a container"),
+            address: Ipv4Addr::new(10, 100, 0, 25),
+        }
+    }
+
+    #[test]
+    fn the_whole_table_is_this() {
+        insta::assert_snapshot!(load_commands(subnet("10.100.0.0/16"), &[pin()]));
+    }
+
+    #[test]
+    fn removing_a_pin_works_whether_it_is_there_or_not() {
+        insta::assert_snapshot!(unpin_commands(&pin()), @r#"
+        add element inet berth sources { "ve-a12" . 10.100.0.25 }
+        delete element inet berth sources { "ve-a12" . 10.100.0.25 }
+        "#);
+    }
+
+    #[test]
+    fn a_change_of_the_rules_changes_the_fingerprint() {
+        assert_ne!(fingerprint(subnet("10.100.0.0/16")), fingerprint(subnet("10.101.0.0/16")));
+        assert_eq!(fingerprint(subnet("10.100.0.0/16")), fingerprint(subnet("10.100.0.0/16")));
+    }
+}

@@ -1,0 +1,175 @@
+//! Where everything lies on the host.
+
+use std::path::{Path, PathBuf};
+
+use crate::ContainerName;
+
+/// All paths that Berth uses, below one root: `/` on a host, a temporary
+/// folder in a test. Nothing else joins path texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of a real host.
+    pub fn host() -> Self {
+        Self::below("/")
+    }
+
+    /// The same layout below another root.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join("etc/berth/berth.toml")
+    }
+
+    /// Folder of the state database, 0700.
+    pub fn state_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/state")
+    }
+
+    /// The state database.
+    pub fn database(&self) -> PathBuf {
+        self.state_dir().join("berth.db")
+    }
+
+    /// Folder of Berth's own client key, 0700.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/keys")
+    }
+
+    /// Berth's own client key, with which `agent ssh` enters.
+    pub fn client_key(&self) -> PathBuf {
+        self.keys_dir().join("client_ed25519")
+    }
+
+    /// Folder of the indirect garbage-collector roots.
+    pub fn gc_roots_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/gcroots")
+    }
+
+    /// The garbage-collector root of the closure with this row id.
+    pub fn gc_root(&self, closure_id: i64) -> PathBuf {
+        self.gc_roots_dir().join(format!("closure-{closure_id}"))
+    }
+
+    /// Folder of files that are bound into every container, 0755.
+    pub fn guest_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/guest")
+    }
+
+    /// The containers' resolv.conf: it names the services address.
+    pub fn guest_resolv_conf(&self) -> PathBuf {
+        self.guest_dir().join("resolv.conf")
+    }
+
+    /// Folder of what is gone after a reboot.
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("run/berth")
+    }
+
+    /// Folder of the locks of berths under change.
+    pub fn lock_dir(&self) -> PathBuf {
+        self.run_dir().join("lock")
+    }
+
+    /// The lock of one berth.
+    pub fn lock(&self, name: ContainerName) -> PathBuf {
+        self.lock_dir().join(name.to_string())
+    }
+
+    /// Folder of the pinned host keys that `ssh` reads.
+    pub fn known_hosts_dir(&self) -> PathBuf {
+        self.run_dir().join("known-hosts")
+    }
+
+    /// The pinned host key of one container.
+    pub fn known_hosts(&self, name: ContainerName) -> PathBuf {
+        self.known_hosts_dir().join(name.to_string())
+    }
+
+    /// Folder of nixos-container's configuration files.
+    pub fn conf_dir(&self) -> PathBuf {
+        self.root.join("etc/nixos-containers")
+    }
+
+    /// A container's configuration file.
+    pub fn conf(&self, name: ContainerName) -> PathBuf {
+        self.conf_dir().join(format!("{name}.conf"))
+    }
+
+    /// Folder of the container roots, 0700: with idmapped mounts a set-uid
+    /// file of container root is a set-uid root file on the host.
+    pub fn container_roots_dir(&self) -> PathBuf {
+        self.root.join("var/lib/nixos-containers")
+    }
+
+    /// A container's root. The container owns what lies below: go through
+    /// handles that follow no symlink.
+    pub fn container_root(&self, name: ContainerName) -> PathBuf {
+        self.container_roots_dir().join(name.to_string())
+    }
+
+    /// Folder of the profiles that nixos-container keeps.
+    pub fn profiles_dir(&self) -> PathBuf {
+        self.root.join("nix/var/nix/profiles/per-container")
+    }
+
+    /// A container's profile folder, writable from inside: never resolved.
+    pub fn profile(&self, name: ContainerName) -> PathBuf {
+        self.profiles_dir().join(name.to_string())
+    }
+
+    /// Folder of the garbage-collector roots that containers make.
+    pub fn container_gc_roots_dir(&self) -> PathBuf {
+        self.root.join("nix/var/nix/gcroots/per-container")
+    }
+
+    /// A container's own garbage-collector roots, writable from inside.
+    pub fn container_gc_roots(&self, name: ContainerName) -> PathBuf {
+        self.container_gc_roots_dir().join(name.to_string())
+    }
+
+    /// Folders below which `systemctl set-property` keeps its drop-ins.
+    pub fn unit_control_dirs(&self) -> [PathBuf; 2] {
+        [
+            self.root.join("etc/systemd/system.control"),
+            self.root.join("run/systemd/system.control"),
+        ]
+    }
+
+    /// Folder in which nspawn links the journals of its guests.
+    pub fn journal_links_dir(&self) -> PathBuf {
+        self.root.join("var/log/journal")
+    }
+
+    /// The root itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_found_where_nixos_container_puts_it() {
+        let layout = Layout::host();
+        let name: ContainerName = "a12".parse().expect("a container");
+        assert_eq!(layout.conf(name), Path::new("/etc/nixos-containers/a12.conf"));
+        assert_eq!(layout.container_root(name), Path::new("/var/lib/nixos-containers/a12"));
+        assert_eq!(layout.profile(name), Path::new("/nix/var/nix/profiles/per-container/a12"));
+    }
+
+    #[test]
+    fn a_layout_below_a_folder_stays_below_it() {
+        let layout = Layout::below("/tmp/test");
+        assert_eq!(layout.database(), Path::new("/tmp/test/var/lib/berth/state/berth.db"));
+        assert_eq!(layout.config_file(), Path::new("/tmp/test/etc/berth/berth.toml"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Names that people give to agents.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest DNS label, in bytes ([RFC 1035, section 2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)).
+pub const LABEL_MAX: usize = 63;
+
+/// The name of an agent: a DNS label in lower case, 1 to 63 bytes.
+///
+/// It is the host name inside and the word people type. It names nothing on
+/// the host: the container is called after the agent's [`Slot`](crate::Slot).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AgentName(String);
+
+/// Why a text is not a name. The message names the text and the rule.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// The text is empty.
+    #[error("the name is empty: give 1 to {LABEL_MAX} of `a-z`, `0-9` and `-`")]
+    Empty,
+    /// The text has more than 63 bytes.
+    #[error("the name has {length} characters: {LABEL_MAX} is the most a host name can have")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A character that no DNS label has.
+    #[error("`{name}` has {character:?} in it: a name is made of `a-z`, `0-9` and `-`")]
+    Character {
+        /// The text as given, with control characters escaped.
+        name: String,
+        /// The first character that is not allowed.
+        character: char,
+    },
+    /// A hyphen in the first or the last place.
+    #[error("`{name}` begins or ends with `-`: a name begins and ends with a letter or a digit")]
+    Edge {
+        /// The text as given.
+        name: String,
+    },
+}
+
+impl AgentName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AgentName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        check_label(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for AgentName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<AgentName> for String {
+    fn from(name: AgentName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for AgentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+fn check_label(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let is_label_character = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if let Some(character) = text.chars().find(|c| !is_label_character(*c)) {
+        let shown: String = text.chars().take(LABEL_MAX).collect();
+        return Err(NameError::Character {
+            name: shown.escape_debug().to_string(),
+            character,
+        });
+    }
+    if text.len() > LABEL_MAX {
+        return Err(NameError::TooLong { length: text.len() });
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err(NameError::Edge { name: text.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_length_up_to_63_is_a_name_and_none_beyond() {
+        for length in 1..=LABEL_MAX {
+            assert!("a".repeat(length).parse::<AgentName>().is_ok(), "{length}");
+        }
+        for length in [LABEL_MAX + 1, 200, 100_000] {
+            assert_eq!(
+                "a".repeat(length).parse::<AgentName>(),
+                Err(NameError::TooLong { length })
+            );
+        }
+    }
+
+    #[test]
+    fn labels_are_accepted() {
+        for good in ["a", "0", "7up", "fix-login", "a--b", "x1"] {
+            assert_eq!(good.parse::<AgentName>().expect(good).as_str(), good);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_label_is_refused_with_its_reason() {
+        for (bad, message) in [
+            ("", "the name is empty: give 1 to 63 of `a-z`, `0-9` and `-`"),
+            ("-a", "`-a` begins or ends with `-`: a name begins and ends with a letter or a digit"),
+            ("a-", "`a-` begins or ends with `-`: a name begins and ends with a letter or a digit"),
+            ("-", "`-` begins or ends with `-`: a name begins and ends with a letter or a digit"),
+            ("Fix", "`Fix` has 'F' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a_b", "`a_b` has '_' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a.b", "`a.b` has '.' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a b", "`a b` has ' ' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a\nb", "`a\\nb` has '\\n' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a\0", "`a\\0` has '\\0' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("müsli", "`müsli` has 'ü' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("а", "`а` has 'а' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("../x", "`../x` has '.' in it: a name is made of `a-z`, `0-9` and `-`"),
+            ("a';id;'", "`a\\';id;\\'` has '\\'' in it: a name is made of `a-z`, `0-9` and `-`"),
+        ] {
+            let error = bad.parse::<AgentName>().expect_err(bad);
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_accepted_exactly_when_it_is_a_dns_label(text in "\\PC{0,80}|[a-z0-9-]{0,80}") {
+            let bytes = text.as_bytes();
+            let is_label = (1..=63).contains(&bytes.len())
+                && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+                && bytes[0] != b'-'
+                && bytes[bytes.len() - 1] != b'-';
+            prop_assert_eq!(text.parse::<AgentName>().is_ok(), is_label);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Plans: what is to be done to the host, as data.
+//!
+//! A plan is made from records and from what the host has, without effects;
+//! the host applies it step by step. Each step may be repeated: half-made goes
+//! on, already gone is success. A plan that creates is undone by [`Plan::undo`].
+
+use std::fmt;
+
+use crate::conf_file::ContainerConf;
+use crate::firewall::Pin;
+use crate::guest::Preparation;
+use crate::{ContainerName, Limits};
+
+/// One thing to do to the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Let the container send from its address.
+    Pin(Pin),
+    /// Take that right away.
+    Unpin(Pin),
+    /// Make the stopped container and write its configuration file.
+    Create(ContainerName, ContainerConf),
+    /// Write what Berth injects into the stopped root.
+    Prepare(ContainerName, Preparation),
+    /// Set the unit's limits.
+    Limit(ContainerName, Limits),
+    /// Take the unit's properties back.
+    Unlimit(ContainerName),
+    /// Start the container and wait until the system inside is up.
+    Start(ContainerName),
+    /// Stop the container, by force after a deadline, and forget its failures.
+    Stop(ContainerName),
+    /// Wait until a login with the pinned keys succeeds.
+    AwaitLogin(ContainerName),
+    /// Remove the root, the profile and the configuration file.
+    Remove(ContainerName),
+    /// Remove what others keep of it: its journal link, its pinned host key.
+    Forget(ContainerName),
+}
+
+impl Step {
+    /// The steps that take this one back, in order.
+    fn undo(&self) -> Vec<Step> {
+        match self {
+            Self::Pin(pin) => vec![Self::Unpin(*pin)],
+            Self::Create(name, _) => vec![Self::Remove(*name), Self::Forget(*name)],
+            Self::Limit(name, _) => vec![Self::Unlimit(*name)],
+            Self::Start(name) => vec![Self::Stop(*name)],
+            Self::Prepare(..)
+            | Self::AwaitLogin(_)
+            | Self::Unpin(_)
+            | Self::Unlimit(_)
+            | Self::Stop(_)
+            | Self::Remove(_)
+            | Self::Forget(_) => vec![],
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    /// What people see while it happens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pin(pin) => write!(f, "open the firewall for {} from {}", pin.container, pin.address),
+            Self::Unpin(pin) => write!(f, "close the firewall for {}", pin.container),
+            Self::Create(name, conf) => write!(f, "create container {name} from {}", conf.system),
+            Self::Prepare(name, _) => write!(f, "prepare the files of {name}"),
+            Self::Limit(name, limits) => write!(
+                f,
+                "limit {name} to {} of memory, {} CPUs, {} tasks",
+                limits.memory, limits.cpus, limits.tasks
+            ),
+            Self::Unlimit(name) => write!(f, "take back the limits of {name}"),
+            Self::Start(name) => write!(f, "start {name}"),
+            Self::Stop(name) => write!(f, "stop {name}"),
+            Self::AwaitLogin(name) => write!(f, "wait for ssh in {name}"),
+            Self::Remove(name) => write!(f, "remove container {name}"),
+            Self::Forget(name) => write!(f, "remove the traces of {name}"),
+        }
+    }
+}
+
+/// Steps in the order in which they are applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// What takes the first `applied` steps back, the newest first.
+    ///
+    /// A step that failed may have done half of its work, so the caller counts
+    /// it as applied.
+    pub fn undo(&self, applied: usize) -> Plan {
+        let done = &self.steps[..applied.min(self.steps.len())];
+        Plan { steps: done.iter().rev().flat_map(Step::undo).collect() }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in (1..).zip(&self.steps) {
+            writeln!(f, "{number:>2}. {step}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything a create needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// The container.
+    pub container: ContainerName,
+    /// Its configuration.
+    pub conf: ContainerConf,
+    /// What is put into it.
+    pub preparation: Preparation,
+    /// What it may use.
+    pub limits: Limits,
+    /// Whether to wait until a login succeeds.
+    pub wait: bool,
+}
+
+/// How a new container comes to run.
+///
+/// `has_leftovers` tells that the host already has something of that name. The
+/// slot is free according to the records, so it belongs to nobody and is
+/// cleared first: nixos-container would adopt an old root silently.
+pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
+    let CreateRequest { container, conf, preparation, limits, wait } = request;
+    let pin = Pin { container, address: conf.addresses.container };
+    let mut steps = if has_leftovers { destroy(pin).steps } else { Vec::new() };
+    steps.extend([
+        Step::Pin(pin),
+        Step::Create(container, conf),
+        Step::Prepare(container, preparation),
+        Step::Limit(container, limits),
+        Step::Start(container),
+    ]);
+    if wait {
+        steps.push(Step::AwaitLogin(container));
+    }
+    Plan { steps }
+}
+
+/// How a stopped container comes to run again.
+pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
+    let container = pin.container;
+    let mut steps = vec![
+        Step::Pin(pin),
+        Step::Prepare(container, preparation),
+        Step::Start(container),
+    ];
+    if wait {
+        steps.push(Step::AwaitLogin(container));
+    }
+    Plan { steps }
+}
+
+/// How a container is paused. Its pin stays: it keeps its berth.
+pub fn stop(container: ContainerName) -> Plan {
+    Plan { steps: vec![Step::Stop(container)] }
+}
+
+/// How everything of a container goes. Nothing is removed under a living
+/// unit, and the firewall closes last, when nothing can send any more.
+pub fn destroy(pin: Pin) -> Plan {
+    let container = pin.container;
+    Plan {
+        steps: vec![
+            Step::Stop(container),
+            Step::Remove(container),
+            Step::Unlimit(container),
+            Step::Forget(container),
+            Step::Unpin(pin),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::AddressPair;
+    use crate::conf_file::Ownership;
+
+    fn request() -> CreateRequest {
+        CreateRequest {
+            container: "a12".parse().expect("a container"),
+            conf: ContainerConf {
+                addresses: AddressPair {
+                    host: Ipv4Addr::new(10, 100, 0, 24),
+                    container: Ipv4Addr::new(10, 100, 0, 25),
+                },
+                system: "/nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent"
+                    .parse()
+                    .expect("a store path"),
+                ownership: Ownership::Auto,
+                flags: vec![],
+            },
+            preparation: Preparation {
+                host_name: "fix-login".parse().expect("a name"),
+                authorized_keys: vec![],
+                credentials: vec![],
+            },
+            limits: Limits {
+                memory: "4G".parse().expect("memory"),
+                cpus: "2".parse().expect("cpus"),
+                tasks: "4096".parse().expect("tasks"),
+            },
+            wait: true,
+        }
+    }
+
+    #[test]
+    fn a_create_is_these_steps() {
+        insta::assert_snapshot!(create(request(), false), @"
+         1. open the firewall for a12 from 10.100.0.25
+         2. create container a12 from /nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent
+         3. prepare the files of a12
+         4. limit a12 to 4G of memory, 2 CPUs, 4096 tasks
+         5. start a12
+         6. wait for ssh in a12
+        ");
+    }
+
+    #[test]
+    fn a_failed_create_is_undone_newest_first() {
+        let plan = create(request(), false);
+        insta::assert_snapshot!(plan.undo(6), @"
+         1. stop a12
+         2. take back the limits of a12
+         3. remove container a12
+         4. remove the traces of a12
+         5. close the firewall for a12
+        ");
+        insta::assert_snapshot!(plan.undo(2), @"
+         1. remove container a12
+         2. remove the traces of a12
+         3. close the firewall for a12
+        ");
+        assert_eq!(plan.undo(0).steps, []);
+    }
+
+    #[test]
+    fn leftovers_are_cleared_before_a_create_and_clearing_is_never_undone() {
+        let plan = create(request(), true);
+        insta::assert_snapshot!(plan, @"
+         1. stop a12
+         2. remove container a12
+         3. take back the limits of a12
+         4. remove the traces of a12
+         5. close the firewall for a12
+         6. open the firewall for a12 from 10.100.0.25
+         7. create container a12 from /nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent
+         8. prepare the files of a12
+         9. limit a12 to 4G of memory, 2 CPUs, 4096 tasks
+        10. start a12
+        11. wait for ssh in a12
+        ");
+        assert_eq!(plan.undo(5).steps, []);
+    }
+
+    #[test]
+    fn every_undo_of_a_create_removes_all_that_its_steps_made() {
+        let plan = create(request(), false);
+        for applied in 0..=plan.steps.len() {
+            let undo = plan.undo(applied);
+            let made = |wanted: fn(&Step) -> bool| plan.steps[..applied].iter().any(wanted);
+            let unmade = |wanted: fn(&Step) -> bool| undo.steps.iter().any(wanted);
+            assert_eq!(made(|s| matches!(s, Step::Pin(_))), unmade(|s| matches!(s, Step::Unpin(_))));
+            assert_eq!(made(|s| matches!(s, Step::Create(..))), unmade(|s| matches!(s, Step::Remove(_))));
+            assert_eq!(made(|s| matches!(s, Step::Limit(..))), unmade(|s| matches!(s, Step::Unlimit(_))));
+            assert_eq!(made(|s| matches!(s, Step::Start(_))), unmade(|s| matches!(s, Step::Stop(_))));
+        }
+    }
+}
