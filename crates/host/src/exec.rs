@@ -1,0 +1,46 @@
+//! The only place that starts processes.
+//!
+//! A tool is an [`Invocation`]: a program, an argument vector (never a shell
+//! text), an aim in words, a deadline and a chosen stdin. Its environment is a
+//! fixed minimal one, so that nothing of the caller's leaks into a tool that
+//! runs as root. Secrets go in by stdin only, which is why arguments may be
+//! logged and shown in errors.
+//!
+//! Four ways to run it:
+//!
+//! - [`Invocation::run`]: captured; an exit code other than zero is an error.
+//! - [`Invocation::run_any`]: captured; the caller judges the exit.
+//! - [`Invocation::stream`]: stdin, stdout and stderr are ours (`logs -f`).
+//! - [`Invocation::replace`]: the program takes our place (`agent ssh`).
+//!
+//! Captured children are leaders of their own process groups. At the deadline,
+//! and when the future is dropped, the whole group gets SIGTERM and, after
+//! [`GRACE`], SIGKILL: killing only the client of a tool cancels nothing.
+
+mod child;
+mod error;
+mod invocation;
+mod output;
+mod stream;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use child::{GRACE, settle};
+pub use error::ExecError;
+pub use invocation::{Call, Invocation, Stdin};
+pub use output::{Captured, Exit, Output};
+
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// How many children this process has started so far. With it a test shows
+/// that a listing starts no process per container.
+pub fn started() -> u64 {
+    STARTED.load(Ordering::Relaxed)
+}
+
+fn count_start() {
+    STARTED.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests;
