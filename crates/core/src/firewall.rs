@@ -94,7 +94,7 @@ pub fn fingerprint(subnet: Subnet) -> String {
 }
 
 fn table(subnet: Subnet, comment: &str) -> String {
-    let berths = interface_patterns();
+    let drop_unpinned = drop_unpinned_rules();
     let services = subnet.services_address();
     let closed = CLOSED_DESTINATIONS.join(", ");
     format!(
@@ -108,18 +108,19 @@ fn table(subnet: Subnet, comment: &str) -> String {
 
 	chain prerouting {{
 		type filter hook prerouting priority raw; policy accept;
-		iifname {{ {berths} }} jump from_berth
+		iifname "ve-*" jump from_container
 	}}
 
-	# A forged source, IPv6, or a container that nobody pinned.
-	chain from_berth {{
+	# What goes on from here has the source address of its berth. A forged
+	# source, IPv6, and all that comes from a berth that nobody pinned ends.
+	chain from_container {{
 		iifname . ip saddr @{SOURCES} accept
-		counter drop
-	}}
+		ip saddr {subnet} counter drop
+{drop_unpinned}	}}
 
 	chain input {{
 		type filter hook input priority filter; policy accept;
-		iifname {{ {berths} }} jump to_host
+		iifname "ve-*" ip saddr {subnet} jump to_host
 	}}
 
 	# Of the host only the services address, and there only its services.
@@ -133,8 +134,8 @@ fn table(subnet: Subnet, comment: &str) -> String {
 
 	chain forward {{
 		type filter hook forward priority filter; policy accept;
-		iifname {{ {berths} }} jump outward
-		oifname {{ {berths} }} jump inward
+		iifname "ve-*" ip saddr {subnet} jump outward
+		oifname "ve-*" ip daddr {subnet} jump inward
 	}}
 
 	# Not to another container, not into private networks.
@@ -159,12 +160,13 @@ fn table(subnet: Subnet, comment: &str) -> String {
     )
 }
 
-fn interface_patterns() -> String {
-    let patterns: Vec<String> = [Kind::Agent, Kind::Preview]
+/// One rule for each first digit: nftables knows `*` only at the end of a
+/// name, and nft 1.0.6 cannot print patterns inside a set.
+fn drop_unpinned_rules() -> String {
+    [Kind::Agent, Kind::Preview]
         .into_iter()
-        .flat_map(|kind| (1..=9).map(move |digit| format!("\"ve-{}{digit}*\"", kind.letter())))
-        .collect();
-    patterns.join(", ")
+        .flat_map(|kind| (1..=9).map(move |digit| format!("\t\tiifname \"ve-{}{digit}*\" counter drop\n", kind.letter())))
+        .collect()
 }
 
 /// FNV-1a, 64 bits: tells versions apart, protects nothing.
