@@ -63,7 +63,7 @@ impl Pin {
 pub fn load_commands(subnet: Subnet, pins: &[Pin]) -> String {
     let mut text = format!(
         "add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n{}",
-        table(subnet, &fingerprint(subnet))
+        table(subnet, &version_chain(subnet))
     );
     for pin in pins {
         writeln!(text, "{}", pin_command(pin)).expect("writing to a string succeeds");
@@ -87,19 +87,22 @@ pub fn unpin_commands(pin: &Pin) -> String {
     )
 }
 
-/// The comment that the loaded table carries. It changes with every change of
-/// the rules, so that a table of another version is seen and replaced.
-pub fn fingerprint(subnet: Subnet) -> String {
-    format!("berth {:016x}", fnv1a(table(subnet, "").as_bytes()))
+/// The name of an empty chain that changes with every change of the rules, so
+/// that a table of another version is seen and replaced. (nft 1.0.6 leaves the
+/// comment of a table out of its JSON.)
+pub fn version_chain(subnet: Subnet) -> String {
+    format!("version_{:016x}", fnv1a(table(subnet, "").as_bytes()))
 }
 
-fn table(subnet: Subnet, comment: &str) -> String {
+fn table(subnet: Subnet, version: &str) -> String {
     let drop_unpinned = drop_unpinned_rules();
     let services = subnet.services_address();
     let closed = CLOSED_DESTINATIONS.join(", ");
     format!(
         r#"table {FAMILY} {TABLE} {{
-	comment "{comment}"
+	# Empty: its name tells the version of these rules.
+	chain {version} {{
+	}}
 
 	# Who may send from which address.
 	set {SOURCES} {{
@@ -205,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_rules_changes_the_fingerprint() {
-        assert_ne!(fingerprint(subnet("10.100.0.0/16")), fingerprint(subnet("10.101.0.0/16")));
-        assert_eq!(fingerprint(subnet("10.100.0.0/16")), fingerprint(subnet("10.100.0.0/16")));
+    fn a_change_of_the_rules_changes_the_version() {
+        assert_ne!(version_chain(subnet("10.100.0.0/16")), version_chain(subnet("10.101.0.0/16")));
+        assert_eq!(version_chain(subnet("10.100.0.0/16")), version_chain(subnet("10.100.0.0/16")));
     }
 }
