@@ -1,0 +1,38 @@
+#!/bin/bash
+# Builds what a boot needs on top of the two base file systems: the layer with
+# the host's set-up, and the Nix store with the guests.
+#
+# Call: unshare --mount image.sh HOST_BASE GUEST_BASE ASSETS OUT
+# All mounts die with the mount namespace.
+set -euo pipefail
+
+host_base=$1 guest_base=$2 assets=$3 out=$4
+
+root=$out/.root
+mkdir -p "$out/layer" "$out/nix" "$out/.work" "$root"
+mount -t overlay overlay \
+  -o "lowerdir=$host_base,upperdir=$out/layer,workdir=$out/.work" "$root"
+mkdir -p "$root/nix"
+mount --bind "$out/nix" "$root/nix"
+mount -t proc proc "$root/proc"
+mount --rbind --make-rslave /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t tmpfs tmpfs "$root/run"
+
+# The checkout's owner and umask must not matter.
+cp -r --no-preserve=ownership "$assets/host/." "$root/"
+chown -R root:root "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost"
+chmod -R u=rwX,go=rX "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost" \
+  "$root/etc/systemd/system" "$root/etc/nix" "$root/etc"/{resolv.conf,hostname,hosts}
+chmod 0440 "$root/etc/sudoers.d/berth"
+chmod 0755 "$root/usr/bin/nixos-container"
+
+cp -r --no-preserve=ownership "$assets" "$root/tmp/assets"
+mkdir "$root/tmp/guest-base"
+mount --bind -o ro "$guest_base" "$root/tmp/guest-base"
+
+env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+  chroot "$root" /bin/bash /tmp/assets/build/inside.sh
+
+umount -R "$root"
+rm -rf "$out/.work" "$root"

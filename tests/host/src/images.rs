@@ -1,0 +1,216 @@
+//! The images: built once, cached, and only ever complete.
+//!
+//! A base is what mmdebstrap makes of a package list (a minute); an image is
+//! the set-up on top of two bases (seconds). Each is named by a hash of what it
+//! is made from, built under a temporary name and renamed when it is complete.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::apt_sources::{AptSources, SUITE};
+use crate::cache::Cache;
+
+/// Documentation and translations that no test reads.
+const LEFT_OUT: [&str; 4] =
+    ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"];
+
+/// What a host boots from.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// The Debian system of the host.
+    pub(crate) host_base: PathBuf,
+    /// The set-up on top of it.
+    pub(crate) layer: PathBuf,
+    /// The pristine `/nix`, with the guests.
+    pub(crate) nix: PathBuf,
+}
+
+impl Images {
+    /// The images, built first where they are missing. `progress` is told
+    /// before each step that takes long.
+    pub fn ensure(cache: &Cache, progress: &mut dyn FnMut(&str)) -> Result<Self> {
+        ensure!(
+            rustix::process::geteuid().is_root(),
+            "the test host needs root: mounts, namespaces, containers; run again with sudo"
+        );
+        let lock_path = cache.build_lock();
+        let lock = File::create(&lock_path).with_context(|| format!("could not open `{}`", lock_path.display()))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        remove_unfinished(cache)?;
+
+        let host_base = ensure_base(cache, "host", progress)?;
+        let guest_base = ensure_base(cache, "guest", progress)?;
+        let image = cache.image(&image_key(&host_base, &guest_base)?);
+        if !image.exists() {
+            progress("setting up the host and the guests' store (10 s)");
+            build_atomically(&image, |unfinished| build_image(&host_base, &guest_base, unfinished))?;
+        }
+        Ok(Self { host_base, layer: image.join("layer"), nix: image.join("nix") })
+    }
+
+    /// Debian packages that the machine outside needs.
+    pub fn packages_needed_outside() -> Result<Vec<String>> {
+        packages("outside")
+    }
+}
+
+/// The folder of scripts, units and package lists.
+pub(crate) fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")
+}
+
+/// The build lock is held: whatever has the temporary name was left by a
+/// build that was killed.
+fn remove_unfinished(cache: &Cache) -> Result<()> {
+    for entry in fs::read_dir(cache.root())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+            fs::remove_dir_all(&path).with_context(|| format!("could not remove `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+const UNFINISHED: &str = "unfinished";
+
+fn build_atomically(path: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let unfinished = path.with_extension(UNFINISHED);
+    fs::create_dir(&unfinished).with_context(|| format!("could not make `{}`", unfinished.display()))?;
+    build(&unfinished)?;
+    fs::rename(&unfinished, path)?;
+    Ok(())
+}
+
+fn ensure_base(cache: &Cache, kind: &str, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    let packages = packages(kind)?;
+    let inputs = format!("{SUITE}\n{}\n{}\n", packages.join(" "), LEFT_OUT.join(" "));
+    let base = cache.base(kind, &hash(inputs.as_bytes())?);
+    if !base.exists() {
+        progress(&format!("building the {kind}'s file system from Debian packages (a minute)"));
+        build_atomically(&base, |unfinished| build_base(&packages, unfinished))?;
+    }
+    Ok(base)
+}
+
+fn packages(kind: &str) -> Result<Vec<String>> {
+    let path = assets().join("packages").join(kind).with_extension("txt");
+    let text = fs::read_to_string(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+    Ok(text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+fn build_base(packages: &[String], target: &Path) -> Result<()> {
+    let sources = AptSources::read(Path::new("/etc/apt"))?;
+    let list = target.with_extension("unfinished.list");
+    let stanzas = target.with_extension("unfinished.sources");
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev"]);
+    command.arg(format!("--include={}", packages.join(",")));
+    for path in LEFT_OUT {
+        command.arg(format!("--dpkgopt=path-exclude={path}"));
+    }
+    for option in apt_transport_options()? {
+        command.arg(format!("--aptopt={option}"));
+    }
+    command.arg(SUITE).arg(target);
+    for (path, text) in [(&list, &sources.lines), (&stanzas, &sources.stanzas)] {
+        if !text.is_empty() {
+            fs::write(path, text)?;
+            command.arg(path);
+        }
+    }
+    let built = run(&mut command, "build a Debian file system");
+    for path in [list, stanzas] {
+        let _ = fs::remove_file(path);
+    }
+    built
+}
+
+/// How this machine's apt reaches its sources: proxies, certificates, checks.
+fn apt_transport_options() -> Result<Vec<String>> {
+    let output = Command::new("apt-config").arg("dump").output().context("could not start `apt-config`")?;
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|line| {
+            ["Acquire::http", "Acquire::Check-", "Acquire::Retries"].iter().any(|prefix| line.starts_with(prefix))
+                && !line.ends_with("\"\";")
+        })
+        .map(|line| line.trim_end_matches(';').to_owned())
+        .collect())
+}
+
+fn build_image(host_base: &Path, guest_base: &Path, target: &Path) -> Result<()> {
+    let assets = assets();
+    // All mounts of the build die with its mount namespace.
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "slave", "bash"]).arg(assets.join("build/image.sh"));
+    command.args([host_base, guest_base, &assets, target]);
+    run(&mut command, "set up the host's image")
+}
+
+fn run(command: &mut Command, aim: &str) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("could not {aim}: `{program}` does not start; install it with ./dev"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<_> = stderr.lines().collect();
+        bail!(
+            "could not {aim}: `{program}` ended with {}\n{}",
+            output.status,
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        );
+    }
+    Ok(())
+}
+
+/// A hash of the bases and of every asset that enters the image.
+fn image_key(host_base: &Path, guest_base: &Path) -> Result<String> {
+    let mut inputs = Vec::new();
+    for base in [host_base, guest_base] {
+        inputs.extend_from_slice(base.file_name().expect("a base has a name").as_encoded_bytes());
+    }
+    for folder in ["build", "closures", "guest", "host"] {
+        add_tree(&assets().join(folder), &mut inputs)?;
+    }
+    hash(&inputs)
+}
+
+fn add_tree(folder: &Path, inputs: &mut Vec<u8>) -> Result<()> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .with_context(|| format!("could not list `{}`", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.sort();
+    for path in paths {
+        let relative = path.strip_prefix(assets()).expect("listed below the assets");
+        writeln!(inputs, "{}", relative.display())?;
+        if path.is_dir() {
+            add_tree(&path, inputs)?;
+        } else {
+            let content = fs::read(&path).with_context(|| format!("could not read `{}`", path.display()))?;
+            writeln!(inputs, "{}", content.len())?;
+            inputs.extend_from_slice(&content);
+        }
+    }
+    Ok(())
+}
+
+/// The first 16 digits of the SHA-256.
+fn hash(bytes: &[u8]) -> Result<String> {
+    let mut child = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start `sha256sum`")?;
+    child.stdin.take().expect("stdin is piped").write_all(bytes)?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "`sha256sum` ended with {}", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).chars().take(16).collect())
+}

@@ -1,0 +1,27 @@
+//! A real host to test on: a throwaway Debian system with systemd as PID 1, in
+//! its own network namespace, on any machine with root.
+//!
+//! * [`Images`] are built once and cached outside the checkout.
+//! * [`TestHost::boot`] starts a host from a pristine image in about a second;
+//!   [`TestHost::shared`] is the one that `cargo xtask` booted for a test run.
+//! * [`TestHost::command`] runs a program inside it.
+//! * [`TestHost::leftovers`] lists what Berth could have left there, less what
+//!   its records explain.
+//!
+//! `README.md` says what is real there and what is a stand-in.
+
+mod apt_sources;
+mod boot;
+mod cache;
+mod cgroup;
+mod command;
+mod files;
+mod images;
+mod process;
+mod wait;
+
+pub use boot::{BootOptions, TestHost};
+pub use cache::Cache;
+pub use command::{HostCommand, Output, Running};
+pub use images::Images;
+pub use wait::wait_until;
