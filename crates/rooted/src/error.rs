@@ -11,6 +11,12 @@ use crate::Kind;
 /// Why a file below a container's root was not touched.
 #[derive(Debug, Error)]
 pub enum RootedError {
+    /// There is no such root.
+    #[error("`{path}` does not exist", path = path.display())]
+    Absent {
+        /// The root.
+        path: PathBuf,
+    },
     /// Something else stands where a folder or a file belongs.
     #[error("`{path}` is {found}, not {wanted}: not followed, not replaced", path = path.display())]
     Blocked {
@@ -35,7 +41,7 @@ pub enum RootedError {
     },
     /// The root's owner says nothing about how ids inside map to ids outside.
     #[error("`{path}` is owned by {uid}:{gid}, which are not of one range of ids: give it back to the user that container root is", path = path.display())]
-    Owner {
+    OddOwner {
         /// The root.
         path: PathBuf,
         /// Its user id on the host.

@@ -13,14 +13,14 @@
 
 mod error;
 mod folder;
-mod ownership;
+mod owner;
 mod remove;
 mod root;
 mod write;
 
 pub use error::{Obstacle, RootedError};
 pub use folder::Kind;
-pub use ownership::Ownership;
+pub use owner::Owner;
 pub use remove::remove_tree;
 pub use root::{Entry, Listing, RootDir};
 

@@ -11,7 +11,7 @@ use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::folder::{self, FOLDER, Kind};
-use crate::ownership::Base;
+use crate::owner::Base;
 use crate::RootedError;
 
 /// The root folder of a container that is not running.
@@ -52,12 +52,11 @@ impl RootDir {
     ///
     /// The folder of roots is the host's and may be reached through symlinks;
     /// the root itself must be a directory, not a symlink and not a mount.
-    /// Nothing when it is absent.
-    pub fn open(roots: &Path, name: &str) -> Result<Option<Self>, RootedError> {
+    pub fn open(roots: &Path, name: &str) -> Result<Self, RootedError> {
         let (roots_fd, path) = open_roots(roots, name)?;
         match folder::enter(roots_fd.as_fd(), OsStr::new(name), &path)? {
-            Some(fd) => Self::new(fd, path).map(Some),
-            None => Ok(None),
+            Some(fd) => Self::new(fd, path),
+            None => Err(RootedError::Absent { path }),
         }
     }
 
@@ -68,9 +67,7 @@ impl RootDir {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(RootedError::Io { action: "create", path, source: errno.into() }),
         }
-        let fd = folder::enter(roots_fd.as_fd(), OsStr::new(name), &path)?;
-        let gone = || RootedError::Io { action: "open", path: path.clone(), source: Errno::NOENT.into() };
-        Self::new(fd.ok_or_else(gone)?, path.clone())
+        Self::open(roots, name)
     }
 
     fn new(fd: OwnedFd, path: PathBuf) -> Result<Self, RootedError> {

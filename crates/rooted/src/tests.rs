@@ -41,11 +41,11 @@ impl World {
     }
 
     fn open(&self) -> RootDir {
-        RootDir::open(&self.roots(), "a1").unwrap().unwrap()
+        RootDir::open(&self.roots(), "a1").unwrap()
     }
 
     fn write(&self, path: &str) -> Result<(), RootedError> {
-        self.open().write_file(path, b"secret", Ownership { uid: 1000, gid: 100 }, 0o400)
+        self.open().write_file(path, b"secret", Owner { uid: 1000, gid: 100 }, 0o400)
     }
 
     fn assert_host_unchanged(&self) {
@@ -98,7 +98,7 @@ fn a_root_whose_owner_and_group_are_of_different_ranges_is_refused() {
     let world = World::new();
     std::os::unix::fs::chown(world.at(""), Some(0x0ab0_0000), Some(0)).unwrap();
     let error = RootDir::open(&world.roots(), "a1").unwrap_err();
-    assert!(matches!(error, RootedError::Owner { .. }), "{error}");
+    assert!(matches!(error, RootedError::OddOwner { .. }), "{error}");
 }
 
 #[test]
@@ -203,14 +203,15 @@ fn paths_that_are_not_below_are_refused() {
 }
 
 #[test]
-fn a_root_that_is_a_symlink_is_refused_and_an_absent_one_is_none() {
+fn a_root_that_is_a_symlink_is_refused_and_an_absent_one_is_told() {
     let world = World::new();
     symlink(world.host(), world.roots().join("a2")).unwrap();
     assert!(matches!(RootDir::open(&world.roots(), "a2"), Err(RootedError::Blocked { .. })));
     assert!(matches!(remove_tree(&world.roots(), "a2"), Err(RootedError::Blocked { .. })));
-    assert!(RootDir::open(&world.roots(), "a3").unwrap().is_none());
+    let absent = RootDir::open(&world.roots(), "a3").unwrap_err();
+    assert_eq!(absent.to_string(), format!("`{}` does not exist", world.roots().join("a3").display()));
     RootDir::create(&world.roots(), "a3").unwrap();
-    assert!(RootDir::open(&world.roots(), "a3").unwrap().is_some());
+    RootDir::open(&world.roots(), "a3").expect("it was made");
     world.assert_host_unchanged();
 }
 
@@ -317,7 +318,7 @@ fn a_mount_is_not_crossed_and_named_and_the_rest_goes() {
     fs::create_dir_all(world.at("other")).unwrap();
     let target = world.at("mnt/data");
     rustix::mount::mount_bind(world.host(), &target).expect("this test needs root: it mounts");
-    let mounted = RootDir::open(&world.roots(), "a1").unwrap().unwrap().look("mnt/data/file");
+    let mounted = RootDir::open(&world.roots(), "a1").unwrap().look("mnt/data/file");
     let error = remove_tree(&world.roots(), "a1").unwrap_err();
     rustix::mount::unmount(&target, rustix::mount::UnmountFlags::empty()).unwrap();
 

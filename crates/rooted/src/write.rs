@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::folder::{self, Kind, RESOLVE};
-use crate::ownership::{Base, Ownership};
+use crate::owner::{Base, Owner};
 use crate::root::RootDir;
 use crate::RootedError;
 
@@ -29,7 +29,7 @@ impl RootDir {
         &self,
         path: impl AsRef<Path>,
         content: &[u8],
-        owner: Ownership,
+        owner: Owner,
         mode: u32,
     ) -> Result<(), RootedError> {
         let path = path.as_ref();
@@ -72,7 +72,7 @@ impl RootDir {
         let failed = |errno: Errno| RootedError::Io { action: "create", path: path.to_owned(), source: errno.into() };
         rustix::fs::mkdirat(dir, name, FOLDER_MODE).map_err(failed)?;
         let folder = folder::enter(dir, name, path)?.ok_or_else(|| failed(Errno::NOENT))?;
-        let (uid, gid) = self.base.on_disk(Ownership::ROOT);
+        let (uid, gid) = self.base.on_disk(Owner::ROOT);
         rustix::fs::fchown(&folder, Some(uid), Some(gid)).map_err(failed)?;
         // The umask of whoever called may have taken bits away.
         rustix::fs::fchmod(&folder, FOLDER_MODE).map_err(failed)?;
@@ -135,7 +135,7 @@ impl Target<'_> {
 
     /// Content first, then the owner, then the mode: a change of owner takes
     /// set-uid bits away, and until here the file is host root's with 0600.
-    fn fill(&self, file: &File, content: &[u8], owner: Ownership, mode: u32) -> Result<(), RootedError> {
+    fn fill(&self, file: &File, content: &[u8], owner: Owner, mode: u32) -> Result<(), RootedError> {
         let written = { file }.write_all(content);
         written.map_err(|source| RootedError::Io { action: "write", path: self.path.clone(), source })?;
         let (uid, gid) = self.base.on_disk(owner);

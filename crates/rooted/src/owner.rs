@@ -11,14 +11,14 @@ const BASE_MASK: u32 = 0xffff_0000;
 
 /// An owner as seen inside the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ownership {
+pub struct Owner {
     /// The user id inside.
     pub uid: u32,
     /// The group id inside.
     pub gid: u32,
 }
 
-impl Ownership {
+impl Owner {
     /// Container root.
     pub const ROOT: Self = Self { uid: 0, gid: 0 };
 }
@@ -36,14 +36,14 @@ impl Base {
     pub(crate) fn of_root(root: &Stat, path: &Path) -> Result<Self, RootedError> {
         let (uid, gid) = (root.st_uid, root.st_gid);
         if uid & BASE_MASK != gid & BASE_MASK {
-            return Err(RootedError::Owner { path: path.to_owned(), uid, gid });
+            return Err(RootedError::OddOwner { path: path.to_owned(), uid, gid });
         }
         Ok(Self(uid & BASE_MASK))
     }
 
     /// The owner on disk. Ids beyond the container's 65,536 become the last
     /// one, which inside as outside belongs to nobody.
-    pub(crate) fn on_disk(self, inside: Ownership) -> (rustix::fs::Uid, rustix::fs::Gid) {
+    pub(crate) fn on_disk(self, inside: Owner) -> (rustix::fs::Uid, rustix::fs::Gid) {
         let shift = |id: u32| self.0 | id.min(!BASE_MASK - 1);
         (rustix::fs::Uid::from_raw(shift(inside.uid)), rustix::fs::Gid::from_raw(shift(inside.gid)))
     }
