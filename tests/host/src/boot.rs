@@ -22,7 +22,7 @@ use crate::wait::poll;
 /// Names the host that `cargo xtask` booted for a test run.
 pub(crate) const SHARED_HOST: &str = "BERTH_TEST_HOST";
 
-const BOOT_DEADLINE: Duration = Duration::from_secs(60);
+const BOOT_DEADLINE: Duration = Duration::from_mins(1);
 const POWER_OFF_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How to boot a host.
@@ -54,6 +54,8 @@ struct State {
     nspawn: ProcessId,
     /// Process 1 of the host, once it is up.
     leader: Option<ProcessId>,
+    /// Folders of the cache that the host's root is made of.
+    uses: Vec<PathBuf>,
 }
 
 impl TestHost {
@@ -110,20 +112,24 @@ impl TestHost {
         attached.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// Powers the host off and boots it again with all its files, as a machine
+    /// reboots.
+    pub fn reboot(cache: &Cache, name: &str) -> Result<Self> {
+        let images = Images::ensure(cache, &mut |_| ())?;
+        let folder = cache.host(name);
+        let _lock = lock(&folder)?;
+        let cgroup = cgroup(cache, name)?;
+        power_off(&folder)?;
+        cgroup.kill_and_remove()?;
+        cgroup.create()?;
+        start(name, &folder, &cgroup, &images)
+    }
+
     /// Powers the host off and removes everything it had; not being up is fine.
     pub fn down(cache: &Cache, name: &str) -> Result<()> {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
-        if let Some(state) = read_state(&folder)? {
-            // nspawn asks the host to halt; a second time, it kills it.
-            for _ in 0..2 {
-                state.nspawn.signal(Signal::TERM);
-                if poll(POWER_OFF_DEADLINE, || !state.nspawn.is_alive()) {
-                    break;
-                }
-            }
-            state.nspawn.reap();
-        }
+        power_off(&folder)?;
         clear(&folder, &cgroup(cache, name)?)?;
         let _ = fs::remove_file(folder.lock());
         Ok(())
@@ -162,6 +168,47 @@ impl TestHost {
     }
 }
 
+/// A host of one test alone, for what a shared one must not suffer; it ends
+/// with the value.
+#[derive(Debug)]
+pub struct OwnHost {
+    cache: Cache,
+    host: TestHost,
+}
+
+impl OwnHost {
+    /// Boots a host of this name.
+    pub fn boot(name: &str) -> Result<Self> {
+        let cache = Cache::from_env()?;
+        // What an earlier run of the test left, killed before it could clean up.
+        TestHost::down(&cache, name)?;
+        let host = TestHost::boot(&cache, &BootOptions::named(name), &mut |step| eprintln!("{step}"))?;
+        Ok(Self { cache, host })
+    }
+
+    /// Reboots it; its files stay.
+    pub fn reboot(&mut self) -> Result<()> {
+        self.host = TestHost::reboot(&self.cache, &self.host.name)?;
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for OwnHost {
+    type Target = TestHost;
+
+    fn deref(&self) -> &TestHost {
+        &self.host
+    }
+}
+
+impl Drop for OwnHost {
+    fn drop(&mut self) {
+        if let Err(error) = TestHost::down(&self.cache, &self.host.name) {
+            eprintln!("host `{}` could not be ended: {error:#}", self.host.name);
+        }
+    }
+}
+
 fn cgroup(cache: &Cache, name: &str) -> Result<Cgroup> {
     Cgroup::named(&format!("berth-testhost-{}-{name}", cache.fingerprint()))
 }
@@ -185,6 +232,15 @@ fn read_state(folder: &HostFolder) -> Result<Option<State>> {
     }
 }
 
+/// Folders of the cache that some host's root is made of, running or not.
+pub(crate) fn folders_in_use(cache: &Cache) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for name in cache.host_names()? {
+        folders.extend(read_state(&cache.host(&name))?.into_iter().flat_map(|state| state.uses));
+    }
+    Ok(folders)
+}
+
 fn write_state(folder: &HostFolder, state: &State) -> Result<()> {
     let path = folder.state();
     let unfinished = path.with_extension("unfinished");
@@ -193,15 +249,32 @@ fn write_state(folder: &HostFolder, state: &State) -> Result<()> {
     Ok(())
 }
 
+/// Asks the host to halt, then insists; not running is fine.
+fn power_off(folder: &HostFolder) -> Result<()> {
+    if let Some(state) = read_state(folder)? {
+        // nspawn passes the first request on to the host; at the second, it kills it.
+        for _ in 0..2 {
+            state.nspawn.signal(Signal::TERM);
+            if poll(POWER_OFF_DEADLINE, || !state.nspawn.is_alive()) {
+                break;
+            }
+        }
+        state.nspawn.reap();
+    }
+    Ok(())
+}
+
 /// Ends every process of the host and removes its folder. Nothing is mounted
 /// there: the mounts died with their namespace.
 fn clear(folder: &HostFolder, cgroup: &Cgroup) -> Result<()> {
     cgroup.kill_and_remove()?;
     if folder.root().exists() {
-        // Tests plant immutable files.
-        run_quietly(Command::new("chattr").args(["-R", "-f", "-i"]).arg(folder.part("containers")));
-        fs::remove_dir_all(folder.root())
-            .with_context(|| format!("could not remove `{}`", folder.root().display()))?;
+        if fs::remove_dir_all(folder.root()).is_err() {
+            // Tests plant immutable files.
+            run_quietly(Command::new("chattr").args(["-R", "-f", "-i"]).arg(folder.root()));
+            fs::remove_dir_all(folder.root())
+                .with_context(|| format!("could not remove `{}`", folder.root().display()))?;
+        }
     }
     Ok(())
 }
@@ -241,7 +314,7 @@ fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> R
         .spawn()
         .context("could not start `setsid`")?;
     let nspawn = ProcessId::of(child.id()).context("the host ended at once")?;
-    write_state(folder, &State { nspawn, leader: None })?;
+    write_state(folder, &State { nspawn, leader: None, uses: images.folders() })?;
 
     let end = Instant::now() + BOOT_DEADLINE;
     let mut leader = None;
@@ -261,7 +334,7 @@ fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> R
             }
         }
         if let (true, Some(leader)) = (message.lines().any(|line| line == "READY=1"), leader) {
-            write_state(folder, &State { nspawn, leader: Some(leader) })?;
+            write_state(folder, &State { nspawn, leader: Some(leader), uses: images.folders() })?;
             let command_cgroup = cgroup.of_process(leader.pid)?;
             return Ok(TestHost { name: name.to_owned(), leader, command_cgroup });
         }

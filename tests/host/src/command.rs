@@ -16,7 +16,7 @@ use crate::process::{ProcessId, children, inner_pid, to_pid};
 use crate::wait::poll;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
+const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
 /// How long output may still come after the program itself has ended, from
 /// whatever it left in the background.
 const LATE_OUTPUT: Duration = Duration::from_secs(2);
@@ -324,7 +324,7 @@ impl Collected {
         let collected = Self::default();
         let bytes = Arc::clone(&collected.bytes);
         thread::spawn(move || {
-            let mut buffer = [0; 64 * 1024];
+            let mut buffer = [0; 8 * 1024];
             while let Ok(length @ 1..) = stream.read(&mut buffer) {
                 bytes.lock().expect("no holder panics").0.extend_from_slice(&buffer[..length]);
             }

@@ -8,11 +8,13 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::apt_sources::{AptSources, SUITE};
+use crate::boot::folders_in_use;
 use crate::cache::Cache;
 
 /// Documentation and translations that no test reads.
@@ -28,7 +30,14 @@ pub struct Images {
     pub(crate) layer: PathBuf,
     /// The pristine `/nix`, with the guests.
     pub(crate) nix: PathBuf,
+    /// The folders of the cache that hold them.
+    folders: Vec<PathBuf>,
 }
+
+/// How long an image stays that nobody boots any more.
+const UNUSED_IMAGE: Duration = Duration::from_hours(2);
+/// The same for a base, which takes longer to build.
+const UNUSED_BASE: Duration = Duration::from_hours(24 * 7);
 
 impl Images {
     /// The images, built first where they are missing. `progress` is told
@@ -50,7 +59,14 @@ impl Images {
             progress("setting up the host and the guests' store (10 s)");
             build_atomically(&image, |unfinished| build_image(&host_base, &guest_base, unfinished))?;
         }
-        Ok(Self { host_base, layer: image.join("layer"), nix: image.join("nix") })
+        let folders = vec![host_base.clone(), guest_base, image.clone()];
+        remove_unused(cache, &folders)?;
+        Ok(Self { host_base, layer: image.join("layer"), nix: image.join("nix"), folders })
+    }
+
+    /// The folders of the cache that hold them.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        self.folders.clone()
     }
 
     /// Debian packages that the machine outside needs.
@@ -71,6 +87,34 @@ fn remove_unfinished(cache: &Cache) -> Result<()> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == UNFINISHED) {
             fs::remove_dir_all(&path).with_context(|| format!("could not remove `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks what is used now, removes what nobody used for long and no host needs.
+fn remove_unused(cache: &Cache, used_now: &[PathBuf]) -> Result<()> {
+    let now = SystemTime::now();
+    for folder in used_now {
+        File::open(folder)?.set_modified(now)?;
+    }
+    let in_use = folders_in_use(cache)?;
+    for entry in fs::read_dir(cache.root())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let keep = if name.starts_with("image-") {
+            UNUSED_IMAGE
+        } else if name.starts_with("base-") {
+            UNUSED_BASE
+        } else {
+            continue;
+        };
+        let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+        if age > keep && !in_use.contains(&entry.path()) {
+            // Never half an image under its name.
+            let unfinished = entry.path().with_extension(UNFINISHED);
+            fs::rename(entry.path(), &unfinished)?;
+            fs::remove_dir_all(&unfinished)?;
         }
     }
     Ok(())

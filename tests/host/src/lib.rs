@@ -17,11 +17,13 @@ mod cgroup;
 mod command;
 mod files;
 mod images;
+mod leftovers;
 mod process;
 mod wait;
 
-pub use boot::{BootOptions, TestHost};
+pub use boot::{BootOptions, OwnHost, TestHost};
 pub use cache::Cache;
 pub use command::{HostCommand, Output, Running};
 pub use images::Images;
+pub use leftovers::{Leftover, Leftovers};
 pub use wait::wait_until;

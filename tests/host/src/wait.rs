@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(10);
 
-/// Waits until the condition holds; panics with `what` when the deadline passes.
+/// Waits until the condition holds.
+///
+/// # Panics
+/// With `what`, when the deadline passes first.
 #[track_caller]
 pub fn wait_until(deadline: Duration, what: &str, condition: impl FnMut() -> bool) {
     assert!(poll(deadline, condition), "waited {deadline:?} in vain until {what}");

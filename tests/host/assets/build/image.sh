@@ -23,7 +23,7 @@ mount -t tmpfs tmpfs "$root/run"
 cp -r --no-preserve=ownership "$assets/host/." "$root/"
 chown -R root:root "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost"
 chmod -R u=rwX,go=rX "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost" \
-  "$root/etc/systemd/system" "$root/etc/nix" "$root/etc"/{resolv.conf,hostname,hosts}
+  "$root/etc/systemd/system" "$root/etc/tmpfiles.d" "$root/etc/nix" "$root/etc"/{resolv.conf,hostname,hosts}
 chmod 0440 "$root/etc/sudoers.d/berth"
 chmod 0755 "$root/usr/bin/nixos-container"
 

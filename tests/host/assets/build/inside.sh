@@ -124,9 +124,13 @@ closures() {
   chmod -R u=rwX,go=rX /etc/berth
   local features=(--extra-experimental-features 'nix-command flakes')
   nix "${features[@]}" flake lock path:/etc/berth/closures
-  local name
-  for name in agent broken-boot hanging-boot degraded; do
-    nix "${features[@]}" build --no-link --option sandbox false --option build-users-group '' \
+  local name root
+  # All are built, so that no test waits for it, but only one is kept: whether
+  # the others survive a garbage collection is Berth's to see to.
+  for name in plain agent broken-boot hanging-boot degraded; do
+    root=(--no-link)
+    [[ $name != plain ]] || root=(--out-link /nix/var/nix/gcroots/berth-testhost/plain)
+    nix "${features[@]}" build "${root[@]}" --option sandbox false --option build-users-group '' \
       "path:/etc/berth/closures#nixosConfigurations.$name.config.system.build.toplevel"
   done
 }

@@ -15,6 +15,8 @@
       nixosConfigurations = {
         # What an operator has.
         agent = system { name = "agent"; kind = "normal"; inherit marker; };
+        # What tests start without Berth; the only one that the host keeps by itself.
+        plain = system { name = "plain"; kind = "normal"; marker = "plain"; };
         # Never become ready: one exits at once, one waits for ever.
         broken-boot = system { name = "broken-boot"; kind = "broken"; };
         hanging-boot = system { name = "hanging-boot"; kind = "hanging"; };
