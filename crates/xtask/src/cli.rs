@@ -2,11 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::host;
+use crate::{bench, docs, host};
 
 /// Developer tasks of Berth.
 #[derive(Debug, Parser)]
-#[command(name = "xtask")]
+#[command(name = "./dev", bin_name = "./dev")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) task: Task,
@@ -14,6 +14,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
+    /// Boot a host and run the main job on it for real.
+    Demo,
+    /// Everything that CI checks.
+    Test,
+    /// The fast part of `test`: format, lints, unit tests.
+    Check,
+    /// Benchmarks, as ratios to the plain tools in the same run.
+    Bench(bench::Args),
     /// The test host: a throwaway Debian system with systemd as process 1.
     Host(host::Args),
+    /// Write the generated reference in `docs/reference` anew.
+    Docs(docs::Args),
 }

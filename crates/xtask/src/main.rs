@@ -1,17 +1,30 @@
 //! Developer tasks, called through `./dev` or `cargo xtask`.
 
+mod bench;
+mod check;
 mod cli;
+mod demo;
+mod docs;
 mod host;
+mod programs;
+mod step;
+mod test;
+
+use std::process::ExitCode;
 
 use clap::Parser;
 
-fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    let result = match cli.task {
+fn main() -> ExitCode {
+    let result = match cli::Cli::parse().task {
+        cli::Task::Demo => demo::run(),
+        cli::Task::Test => test::run(),
+        cli::Task::Check => check::run(),
+        cli::Task::Bench(args) => bench::run(&args),
         cli::Task::Host(args) => host::run(args),
+        cli::Task::Docs(args) => docs::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");
-        std::process::ExitCode::FAILURE
+        ExitCode::FAILURE
     })
 }

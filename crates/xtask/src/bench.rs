@@ -1,0 +1,42 @@
+//! `bench`: how long things take, next to the plain tools in the same run.
+
+mod agent;
+mod sample;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use berth_testhost::{BootOptions, Cache, TestHost};
+use clap::ValueEnum;
+
+use crate::programs::{self, Profile};
+
+const HOST: &str = "bench";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Which; all when not given.
+    name: Option<Name>,
+
+    /// How often each side is measured.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// `agent create` to the first login, and `agent list` with 500 records.
+    Agent,
+}
+
+/// Measures with the programs as they are shipped, on a host of its own.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let cache = Cache::from_env()?;
+    TestHost::down(&cache, HOST)?;
+    let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
+    let measured = programs::install(&host, Profile::Release).and_then(|()| match args.name {
+        None | Some(Name::Agent) => agent::run(&host, args.rounds),
+    });
+    TestHost::down(&cache, HOST)?;
+    measured.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,33 @@
+//! `check`: what tells most in little time.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::{docs, step};
+
+/// Format, lints, unit tests, shell scripts, generated reference.
+pub(crate) fn run() -> Result<ExitCode> {
+    step::run("format", Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]))?;
+    step::run("shell scripts", &mut shellcheck()?)?;
+    let lints = ["clippy", "--quiet", "--workspace", "--all-targets"];
+    step::run("lints", step::cargo(&lints).args(["--", "--deny", "warnings"]))?;
+    let tests = ["test", "--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];
+    step::run("unit tests", &mut step::cargo(&tests))?;
+    step::run("unit tests of the test host", &mut step::cargo(&["test", "--quiet", "--package", "berth-testhost", "--lib"]))?;
+    docs::check()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every script that git tracks and whose first line names a shell.
+fn shellcheck() -> Result<Command> {
+    let listed = Command::new("git")
+        .args(["grep", "--untracked", "-lIE", r"^#!.*\b(ba)?sh\b", "--", ":!*.rs", ":!*.md", ":!*.nix"])
+        .current_dir(step::checkout())
+        .output()
+        .context("git did not start")?;
+    let scripts = String::from_utf8(listed.stdout)?;
+    let mut command = Command::new("shellcheck");
+    command.arg("--").args(scripts.lines());
+    Ok(command)
+}

@@ -1,0 +1,46 @@
+//! Building Berth's programs and putting them on a test host.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use berth_testhost::TestHost;
+
+use crate::step;
+
+/// How they are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quickly, for tests.
+    Dev,
+    /// As they are shipped, for the demo's and the benchmarks' figures.
+    Release,
+}
+
+/// The programs of a host, each with its package.
+const PROGRAMS: [(&str, &str); 2] = [("agent", "berth-agent"), ("berth-guard", "berth-guard")];
+
+/// Builds all of them and returns where they are.
+pub(crate) fn build(profile: Profile) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut command = step::cargo(&["build", "--quiet"]);
+    for (_, package) in PROGRAMS {
+        command.args(["--package", package]);
+    }
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            command.arg("--release");
+            "release"
+        }
+    };
+    step::run("build the programs", &mut command)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::checkout().join("target"), PathBuf::from);
+    Ok(PROGRAMS.into_iter().map(|(name, _)| (name, target.join(folder).join(name))).collect())
+}
+
+/// Builds them and puts them on a host.
+pub(crate) fn install(host: &TestHost, profile: Profile) -> Result<()> {
+    for (name, path) in build(profile)? {
+        host.install_binary(&path, name);
+    }
+    Ok(())
+}

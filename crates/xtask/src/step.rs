@@ -1,0 +1,36 @@
+//! Running other programs as steps of a task, each with its time.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the checkout.
+pub(crate) fn checkout() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).expect("the crate lies two folders below").to_owned()
+}
+
+/// Runs a program in the checkout to its end; anything but success is an
+/// error. What it prints is ours.
+pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
+    eprintln!("==> {title}");
+    let begin = Instant::now();
+    let status = command
+        .current_dir(checkout())
+        .status()
+        .with_context(|| format!("`{}` did not start", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{title}: {status}");
+    }
+    eprintln!("    {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A call of cargo with the lock file as it is.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).arg("--locked");
+    command
+}

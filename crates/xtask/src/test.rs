@@ -1,0 +1,39 @@
+//! `test`: everything that CI checks.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use berth_testhost::{BootOptions, Cache, TestHost};
+
+use crate::programs::{self, Profile};
+use crate::{check, step};
+
+/// The host that the tests share; another than that of `./dev host`, so that
+/// nobody's work is disturbed.
+const HOST: &str = "test";
+
+/// The fast checks, then every end-to-end test on a freshly booted host, then
+/// a look at whether all of them left it clean.
+pub(crate) fn run() -> Result<ExitCode> {
+    let begin = Instant::now();
+    check::run()?;
+    let cache = Cache::from_env()?;
+    TestHost::down(&cache, HOST)?;
+    let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
+    let tested = on_host(&host);
+    TestHost::down(&cache, HOST)?;
+    tested?;
+    eprintln!("everything passed in {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn on_host(host: &TestHost) -> Result<()> {
+    programs::install(host, Profile::Dev)?;
+    for (title, package) in [("tests of the test host", "berth-testhost"), ("end-to-end tests", "berth-e2e")] {
+        let mut tests = step::cargo(&["test", "--package", package]);
+        step::run(title, tests.env("BERTH_TEST_HOST", host.name()))?;
+    }
+    host.assert_clean();
+    Ok(())
+}
