@@ -147,6 +147,16 @@ impl Layout {
         self.root.join("var/log/journal")
     }
 
+    /// Folder of the kernel's network interfaces.
+    pub fn interfaces_dir(&self) -> PathBuf {
+        self.root.join("sys/class/net")
+    }
+
+    /// Folder of the machines that systemd-machined has registered.
+    pub fn machines_dir(&self) -> PathBuf {
+        self.root.join("run/systemd/machines")
+    }
+
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root

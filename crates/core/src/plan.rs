@@ -144,7 +144,8 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
     Plan { steps }
 }
 
-/// How a stopped container comes to run again.
+/// How a stopped container comes to run again. What takes a failed start back
+/// is [`stop`], not [`Plan::undo`]: the pin stays with the berth.
 pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
     let container = pin.container;
     let mut steps = vec![
@@ -156,6 +157,11 @@ pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
         steps.push(Step::AwaitLogin(container));
     }
     Plan { steps }
+}
+
+/// How a container that is up already is found usable.
+pub fn login(container: ContainerName) -> Plan {
+    Plan { steps: vec![Step::AwaitLogin(container)] }
 }
 
 /// How a container is paused. Its pin stays: it keeps its berth.
