@@ -55,6 +55,7 @@ struct State {
     /// Process 1 of the host, once it is up.
     leader: Option<ProcessId>,
     /// Folders of the cache that the host's root is made of.
+    #[serde(default)]
     uses: Vec<PathBuf>,
 }
 
@@ -119,7 +120,7 @@ impl TestHost {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
         let cgroup = cgroup(cache, name)?;
-        power_off(&folder)?;
+        power_off(&folder);
         cgroup.kill_and_remove()?;
         cgroup.create()?;
         start(name, &folder, &cgroup, &images)
@@ -129,7 +130,7 @@ impl TestHost {
     pub fn down(cache: &Cache, name: &str) -> Result<()> {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
-        power_off(&folder)?;
+        power_off(&folder);
         clear(&folder, &cgroup(cache, name)?)?;
         let _ = fs::remove_file(folder.lock());
         Ok(())
@@ -225,7 +226,7 @@ fn read_state(folder: &HostFolder) -> Result<Option<State>> {
     let path = folder.state();
     match fs::read(&path) {
         Ok(text) => {
-            serde_json::from_slice(&text).map(Some).with_context(|| format!("could not read `{}`", path.display()))
+            serde_json::from_slice(&text).map(Some).with_context(|| format!("could not read `{}`; end that host with `./dev host down`", path.display()))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("could not read `{}`", path.display())),
@@ -250,8 +251,9 @@ fn write_state(folder: &HostFolder, state: &State) -> Result<()> {
 }
 
 /// Asks the host to halt, then insists; not running is fine.
-fn power_off(folder: &HostFolder) -> Result<()> {
-    if let Some(state) = read_state(folder)? {
+fn power_off(folder: &HostFolder) {
+    // Where nobody can tell which process it is, the cgroup still holds it.
+    if let Ok(Some(state)) = read_state(folder) {
         // nspawn passes the first request on to the host; at the second, it kills it.
         for _ in 0..2 {
             state.nspawn.signal(Signal::TERM);
@@ -261,20 +263,17 @@ fn power_off(folder: &HostFolder) -> Result<()> {
         }
         state.nspawn.reap();
     }
-    Ok(())
 }
 
 /// Ends every process of the host and removes its folder. Nothing is mounted
 /// there: the mounts died with their namespace.
 fn clear(folder: &HostFolder, cgroup: &Cgroup) -> Result<()> {
     cgroup.kill_and_remove()?;
-    if folder.root().exists() {
-        if fs::remove_dir_all(folder.root()).is_err() {
-            // Tests plant immutable files.
-            run_quietly(Command::new("chattr").args(["-R", "-f", "-i"]).arg(folder.root()));
-            fs::remove_dir_all(folder.root())
-                .with_context(|| format!("could not remove `{}`", folder.root().display()))?;
-        }
+    if folder.root().exists() && fs::remove_dir_all(folder.root()).is_err() {
+        // Tests plant immutable files.
+        run_quietly(Command::new("chattr").args(["-R", "-f", "-i"]).arg(folder.root()));
+        fs::remove_dir_all(folder.root())
+            .with_context(|| format!("could not remove `{}`", folder.root().display()))?;
     }
     Ok(())
 }
