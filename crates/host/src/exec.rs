@@ -6,10 +6,12 @@
 //! runs as root. Secrets go in by stdin only, which is why arguments may be
 //! logged and shown in errors.
 //!
-//! Four ways to run it:
+//! Five ways to run it:
 //!
 //! - [`Invocation::run`]: captured; an exit code other than zero is an error.
 //! - [`Invocation::run_any`]: captured; the caller judges the exit.
+//! - [`Invocation::run_watched`]: the same, and each line of stderr is told as
+//!   it comes.
 //! - [`Invocation::stream`]: stdin, stdout and stderr are ours (`logs -f`).
 //! - [`Invocation::replace`]: the program takes our place (`agent ssh`).
 //!
@@ -20,15 +22,24 @@
 mod child;
 mod error;
 mod invocation;
+mod lines;
 mod output;
 mod stream;
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use child::{GRACE, settle};
 pub use error::ExecError;
 pub use invocation::{Call, Invocation, Stdin};
+pub use lines::Watcher;
 pub use output::{Captured, Exit, Output};
+
+/// Where a program would be found; nothing when it is not installed.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let folders = invocation::PATH.split(':').map(Path::new);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
 
 static STARTED: AtomicU64 = AtomicU64::new(0);
 

@@ -1,7 +1,47 @@
-//! Effects of Berth: one file per system tool, each behind a small trait.
+//! Effects of Berth: what a host does when it is told to.
+//!
+//! One file per system tool, each behind a small trait with a stateful fake
+//! beside it, and on top of them the operations. Nothing here knows of a
+//! command line: a CLI, a daemon and a test open the same [`Host`] and call the
+//! same functions.
+//!
+//! - tools: [`containers`] (nixos-container), [`systemd`], [`guests`] (the
+//!   systems inside), [`login`] (ssh), [`nix`], [`nftables`]; all processes are
+//!   started by [`exec`];
+//! - files: [`rooted`] below container roots, [`journal`] of stopped ones;
+//! - records: [`state`] (SQLite) and [`lock`];
+//! - operations: [`agents`], [`reconcile`], [`doctor`], each plan → [`apply`] →
+//!   record.
 
+pub mod agents;
+pub mod apply;
+mod await_login;
+mod boot_report;
+pub mod client_key;
+pub mod closures;
+pub mod containers;
+pub mod doctor;
 pub mod exec;
+pub mod firewall_table;
+mod forget;
+pub mod guests;
+mod host;
+mod host_key;
+pub mod inventory;
+pub mod journal;
 pub mod lock;
+pub mod login;
+pub mod nftables;
+pub mod nix;
+mod prepare;
+pub mod printable;
+pub mod progress;
+pub mod reconcile;
+mod replace_file;
 pub mod state;
+pub mod systemd;
 
 pub use berth_rooted as rooted;
+
+pub use self::await_login::target;
+pub use self::host::{Host, Tools};

@@ -194,6 +194,17 @@ impl State {
         row.map(|row| self.berth(&row)).transpose()
     }
 
+    /// The berth of a container, if there is one.
+    pub async fn berth_in(&self, container: ContainerName) -> Result<Option<BerthRecord>, StateError> {
+        let row = sqlx::query(select_berths!("WHERE berths.kind = ? AND berths.slot = ?"))
+            .bind(container.kind().as_str())
+            .bind(container.slot().get())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(self.failed("look a container up"))?;
+        row.map(|row| self.berth(&row)).transpose()
+    }
+
     /// The berths whose time is over at `now`, ordered by name.
     pub async fn expired(&self, kind: Kind, now: Timestamp) -> Result<Vec<BerthRecord>, StateError> {
         let rows = sqlx::query(select_berths!(

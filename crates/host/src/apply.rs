@@ -1,0 +1,158 @@
+//! Applying plans: step by step, and back again.
+//!
+//! Every step can be repeated. A step that is dropped half-way (Ctrl-C, a
+//! deadline) counts as begun, so its undo runs too.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use berth_core::firewall::Pin;
+use berth_core::plan::{Plan, Step};
+use thiserror::Error;
+
+use crate::containers::ContainersError;
+use crate::firewall_table::{self, TableError};
+use crate::forget::{self, ForgetError};
+use crate::host::{Host, duration};
+use crate::await_login::{self, WaitError};
+use crate::prepare::{self, PrepareError};
+use crate::progress::{Interrupt, Progress};
+use crate::systemd::SystemdError;
+
+/// Why a step came to nothing.
+#[derive(Debug, Error)]
+pub enum StepError {
+    /// nixos-container, or the files around a container.
+    #[error(transparent)]
+    Containers(#[from] ContainersError),
+    /// systemd.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// The firewall.
+    #[error(transparent)]
+    Firewall(#[from] TableError),
+    /// The files that Berth puts into a container.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Waiting for the first login.
+    #[error(transparent)]
+    Login(#[from] WaitError),
+    /// Traces of a container outside its root.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
+}
+
+/// A plan that was not applied to its end.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// A step failed.
+    #[error("could not {step}")]
+    Step {
+        /// The step, in words.
+        step: String,
+        /// Its place in the plan.
+        index: usize,
+        /// Why.
+        source: Box<StepError>,
+    },
+    /// Somebody interrupted it.
+    #[error("interrupted before it could {step}")]
+    Interrupted {
+        /// The step under way, in words.
+        step: String,
+        /// Its place in the plan.
+        index: usize,
+    },
+}
+
+impl ApplyError {
+    /// How many steps had begun: those have to be undone.
+    pub fn begun(&self) -> usize {
+        match self {
+            Self::Step { index, .. } | Self::Interrupted { index, .. } => index + 1,
+        }
+    }
+}
+
+/// Applies a plan, and stops at the first failure or interrupt.
+pub async fn apply(
+    host: &Host,
+    plan: &Plan,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), ApplyError> {
+    let current = AtomicUsize::new(0);
+    let work = async {
+        for (index, step) in plan.steps.iter().enumerate() {
+            current.store(index, Ordering::Relaxed);
+            progress.step(&step.to_string());
+            apply_step(host, step).await.map_err(|source| ApplyError::Step {
+                step: step.to_string(),
+                index,
+                source: Box::new(source),
+            })?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        // An interrupt that is there already lets no step begin.
+        biased;
+        () = interrupt.interrupted() => {
+            let index = current.load(Ordering::Relaxed);
+            let step = plan.steps.get(index).map(ToString::to_string).unwrap_or_default();
+            Err(ApplyError::Interrupted { step, index })
+        }
+        result = work => result,
+    }
+}
+
+/// A step of an undo or a removal that failed, in words and with its reason.
+#[derive(Debug, Error)]
+#[error("could not {step}")]
+pub struct LeftBehind {
+    /// The step, in words.
+    pub step: String,
+    /// Why.
+    pub source: Box<StepError>,
+}
+
+/// Applies every step, whatever fails on the way, and tells all that failed.
+/// For undoing and removing: stopping half-way would leave more behind.
+pub async fn apply_all(host: &Host, plan: &Plan, progress: &dyn Progress) -> Vec<LeftBehind> {
+    let mut left = Vec::new();
+    for step in &plan.steps {
+        progress.step(&step.to_string());
+        if let Err(source) = apply_step(host, step).await {
+            tracing::warn!(%step, %source, "a step of a removal failed");
+            left.push(LeftBehind { step: step.to_string(), source: Box::new(source) });
+            if matches!(step, Step::Stop(_)) {
+                // Files under a living unit come back; nothing else is safe.
+                break;
+            }
+        }
+    }
+    left
+}
+
+async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
+    let tools = &host.tools;
+    let deadlines = &host.config.deadlines;
+    match step {
+        Step::Pin(pin) => firewall_table::pin(host, *pin).await?,
+        Step::Unpin(pin) => unpin(host, *pin).await?,
+        Step::Create(name, conf) => tools.containers.create(*name, conf).await?,
+        Step::Prepare(name, preparation) => prepare::apply(host, *name, preparation).await?,
+        Step::Limit(name, limits) => tools.systemd.set_limits(*name, limits).await?,
+        Step::Unlimit(name) => tools.systemd.revert(*name).await?,
+        Step::Start(name) => tools.systemd.start(*name, duration(deadlines.boot)).await?,
+        Step::Stop(name) => tools.systemd.stop(*name, duration(deadlines.stop)).await?,
+        Step::AwaitLogin(name) => await_login::apply(host, *name).await?,
+        Step::Remove(name) => tools.containers.remove(*name).await?,
+        Step::Forget(name) => forget::apply(&host.layout, *name)?,
+    }
+    Ok(())
+}
+
+async fn unpin(host: &Host, pin: Pin) -> Result<(), StepError> {
+    host.tools.firewall.unpin(pin).await.map_err(TableError::from)?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Keeping the table `inet berth` in force with exactly the recorded pins.
+
+use std::time::Duration;
+
+use berth_core::firewall::Pin;
+use thiserror::Error;
+
+use crate::host::Host;
+use crate::lock::{LockError, LockName};
+use crate::nftables::FirewallError;
+use crate::state::{BerthRecord, StateError};
+
+/// The lock that keeps a load of the whole table and a single pin apart: a
+/// table loaded from an older list of records would lose the newer pin.
+const LOCK: LockName = LockName::Firewall;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why the firewall could not be put in force.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// nft.
+    #[error(transparent)]
+    Firewall(#[from] FirewallError),
+    /// Another process is at it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The records.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Adds a pin, and loads the table first when it is not there or not current.
+/// The pin's record must exist already.
+pub(crate) async fn pin(host: &Host, pin: Pin) -> Result<(), TableError> {
+    let firewall = &host.tools.firewall;
+    let _lock = host.locks.lock(LOCK, "pin a berth", PATIENCE).await?;
+    if firewall.is_current(host.config.subnet).await? {
+        firewall.pin(pin).await?;
+    } else {
+        load_locked(host).await?;
+    }
+    Ok(())
+}
+
+/// Loads the whole table from the records, in one transaction.
+pub async fn load(host: &Host) -> Result<(), TableError> {
+    let _lock = host.locks.lock(LOCK, "load the firewall", PATIENCE).await?;
+    load_locked(host).await
+}
+
+/// Whether the table is current and holds every recorded pin. Pins without a
+/// record are leftovers, and go with what else there is of their container.
+pub(crate) async fn is_right(host: &Host) -> Result<bool, TableError> {
+    let firewall = &host.tools.firewall;
+    if !firewall.is_current(host.config.subnet).await? {
+        return Ok(false);
+    }
+    let pins = firewall.pins().await?;
+    Ok(recorded_pins(host).await?.iter().all(|pin| pins.contains(pin)))
+}
+
+async fn load_locked(host: &Host) -> Result<(), TableError> {
+    let pins = recorded_pins(host).await?;
+    host.tools.firewall.load(host.config.subnet, &pins).await?;
+    Ok(())
+}
+
+/// The pins that the records call for: one a berth, whatever its phase.
+pub async fn recorded_pins(host: &Host) -> Result<Vec<Pin>, StateError> {
+    let records = host.state.berths(None).await?;
+    Ok(records.iter().filter_map(|record| pin_of(host, record)).collect())
+}
+
+/// The pin of a berth; none when its slot lies outside the configured subnet,
+/// which `agent doctor` reports.
+pub(crate) fn pin_of(host: &Host, record: &BerthRecord) -> Option<Pin> {
+    let addresses = host.config.subnet.addresses(record.container.slot())?;
+    Some(Pin { container: record.container, address: addresses.container })
+}

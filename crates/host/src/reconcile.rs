@@ -1,0 +1,208 @@
+//! Moving what is towards what is recorded.
+//!
+//! A process that was killed leaves a record in a half-way phase with a free
+//! lock, or things on the host without a record. Both are removed here; the
+//! firewall is brought back; what should run is started. A daemon calls this
+//! every minute, `agent doctor --fix` when asked. It never touches a berth
+//! whose lock somebody holds.
+
+use std::collections::BTreeSet;
+
+use berth_core::firewall::Pin;
+use berth_core::{ContainerName, Kind, UnitState, Wanted};
+use thiserror::Error;
+
+use crate::agents::{self, Actor, AgentError, Destroyed};
+use crate::closures;
+use crate::firewall_table;
+use crate::host::Host;
+use crate::inventory::{Inventory, InventoryError};
+use crate::lock::LockError;
+use crate::nftables::FirewallError;
+use crate::progress::{Interrupt, Progress};
+use crate::state::{BerthRecord, StateError};
+
+/// Why the host could not be looked at. What cannot be repaired is no error:
+/// it is in the [`Report`].
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// The records.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The host.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The locks.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// What was done, and what could not be, each a line for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Repaired.
+    pub done: Vec<String>,
+    /// Still wrong, with the reason.
+    pub left: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, what: String, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.done.push(what),
+            Err(reason) => self.left.push(format!("{what}: {reason}")),
+        }
+    }
+}
+
+/// Makes records and host equal.
+pub async fn reconcile(
+    host: &Host,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Report, ReconcileError> {
+    let mut report = Report::default();
+    firewall(host, progress, &mut report).await;
+    half_way_records(host, by, progress, &mut report).await?;
+    leftovers(host, progress, &mut report).await?;
+    unused_closures(host, progress, &mut report).await;
+    for stale in host.locks.remove_stale()? {
+        report.done.push(format!("removed the lock `{}` of a dead process", stale.path.display()));
+    }
+    wanted(host, by, progress, interrupt, &mut report).await?;
+    Ok(report)
+}
+
+async fn firewall(host: &Host, progress: &dyn Progress, report: &mut Report) {
+    match firewall_table::is_right(host).await {
+        Ok(true) => {}
+        Ok(false) => {
+            progress.step("load the firewall");
+            let outcome = firewall_table::load(host).await;
+            report.add("loaded the firewall".to_owned(), outcome.map_err(|e| agents::chain(&e)));
+        }
+        Err(error) => report.left.push(format!("asked for the firewall: {}", agents::chain(&error))),
+    }
+}
+
+/// Removes what a killed create or destroy left.
+async fn half_way_records(
+    host: &Host,
+    by: &Actor,
+    progress: &dyn Progress,
+    report: &mut Report,
+) -> Result<(), ReconcileError> {
+    for record in host.state.berths(Some(Kind::Agent)).await? {
+        if !record.phase.is_half_way() {
+            continue;
+        }
+        let Some(_lock) = host.locks.try_lock(record.container, "reconcile")? else {
+            continue;
+        };
+        // It may have been finished while we took the lock.
+        let Some(now) = host.state.berth_in(record.container).await? else { continue };
+        if now.id != record.id || !now.phase.is_half_way() {
+            continue;
+        }
+        let what = format!("removed the agent `{}`, whose {} was cut short", now.name, cut_short(&now));
+        let outcome = agents::destroy_record(host, &now, by, "reconcile", progress).await;
+        report.add(what, outcome.map(|_: Destroyed| ()).map_err(explain));
+    }
+    Ok(())
+}
+
+fn cut_short(record: &BerthRecord) -> &'static str {
+    match record.wanted {
+        Wanted::Absent => "removal",
+        Wanted::Running | Wanted::Stopped => "creation",
+    }
+}
+
+/// An error with all that is known about it, on one line.
+fn explain(error: AgentError) -> String {
+    let details = error.details().into_iter().flat_map(|detail| detail.lines);
+    std::iter::once(agents::chain(&error)).chain(details).collect::<Vec<_>>().join("; ")
+}
+
+/// Removes what the host has without a record.
+async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) -> Result<(), ReconcileError> {
+    let inventory = Inventory::of(host).await?;
+    for container in without_record(host, &inventory).await? {
+        let Some(_lock) = host.locks.try_lock(container, "reconcile")? else {
+            continue;
+        };
+        // A reservation writes its record before anything else.
+        if host.state.berth_in(container).await?.is_some() {
+            continue;
+        }
+        let what = format!("removed {} of {container}, which no record explains", inventory.things_of(container).join(", "));
+        let left = agents::clear(host, pin_of(host, container), progress).await;
+        let reasons: Vec<String> = left.iter().map(|left| agents::chain(left)).collect();
+        report.add(what, if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) });
+        for pin in inventory.pins.iter().filter(|pin| pin.container == container) {
+            let outcome: Result<(), FirewallError> = host.tools.firewall.unpin(*pin).await;
+            if let Err(error) = outcome {
+                report.left.push(format!("unpinned {container}: {}", agents::chain(&error)));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn unused_closures(host: &Host, progress: &dyn Progress, report: &mut Report) {
+    let mut removed = closures::release_unused(host, progress).await;
+    match closures::remove_dead_builds(host).await {
+        Ok(dead) => removed.extend(dead),
+        Err(error) => report.left.push(format!("removed what dead builds left: {}", agents::chain(&error))),
+    }
+    report.done.extend(removed.into_iter().map(|what| format!("removed {what}")));
+}
+
+/// Whether nobody works on a berth at this moment.
+pub(crate) fn is_free(host: &Host, container: ContainerName) -> Result<bool, LockError> {
+    Ok(host.locks.try_lock(container, "look")?.is_some())
+}
+
+/// The containers of which there is something and no record.
+pub(crate) async fn without_record(host: &Host, inventory: &Inventory) -> Result<BTreeSet<ContainerName>, StateError> {
+    let recorded: BTreeSet<ContainerName> =
+        host.state.berths(None).await?.into_iter().map(|record| record.container).collect();
+    Ok(inventory.all_containers().difference(&recorded).copied().collect())
+}
+
+fn pin_of(host: &Host, container: ContainerName) -> Pin {
+    let addresses = host.config.subnet.addresses(container.slot());
+    let address = addresses.map_or(host.config.subnet.services_address(), |pair| pair.container);
+    Pin { container, address }
+}
+
+/// The agents that should run and do not, as after a reboot of the host.
+pub(crate) async fn down(host: &Host) -> Result<Vec<BerthRecord>, ReconcileError> {
+    let units = host.tools.systemd.unit_states().await.map_err(InventoryError::from)?;
+    let records = host.state.berths(Some(Kind::Agent)).await?;
+    let is_down = |record: &BerthRecord| {
+        let unit = units.get(&record.container).copied().unwrap_or(UnitState::Inactive);
+        record.wanted == Wanted::Running
+            && !record.phase.is_half_way()
+            && matches!(unit, UnitState::Inactive | UnitState::Failed)
+    };
+    Ok(records.into_iter().filter(is_down).collect())
+}
+
+async fn wanted(
+    host: &Host,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+    report: &mut Report,
+) -> Result<(), ReconcileError> {
+    for record in down(host).await? {
+        if interrupt.is_interrupted() {
+            break;
+        }
+        let outcome = agents::start(host, &record.name, by, progress, interrupt).await;
+        report.add(format!("started the agent `{}`", record.name), outcome.map(|_| ()).map_err(explain));
+    }
+    Ok(())
+}

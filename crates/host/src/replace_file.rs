@@ -1,0 +1,62 @@
+//! Replacing a file of the host whole or not at all.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Puts `content` at `path` with these permission bits: written aside with the
+/// bits from the first byte on, synced, renamed. Missing folders are made with
+/// 0755. For folders that only root writes: in a container's root use
+/// `berth_rooted`.
+pub(crate) fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+    let written = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    File::open(folder)?.sync_all()
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    // The umask took bits away at the creation.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_aside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/a.conf");
+        for content in ["one", "two"] {
+            replace_file(&path, content.as_bytes(), 0o640).expect("replaced");
+            assert_eq!(fs::read_to_string(&path).expect("readable"), content);
+            assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o640);
+        }
+        let entries = fs::read_dir(folder.path().join("new")).expect("a folder").count();
+        assert_eq!(entries, 1);
+    }
+
+    #[test]
+    fn a_folder_in_the_way_is_an_error_and_nothing_is_left_aside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).expect("a folder in the way");
+        assert!(replace_file(&path, b"x", 0o600).is_err());
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+}
