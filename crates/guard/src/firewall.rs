@@ -22,7 +22,7 @@ pub enum FirewallRefusal {
 }
 
 /// Checks a listing; returns all that is wrong.
-pub fn check(json: &[u8], pin: &Pin) -> Vec<FirewallRefusal> {
+pub fn check(json: &[u8], pin: Pin) -> Vec<FirewallRefusal> {
     let listing: Value = match serde_json::from_slice(json) {
         Ok(listing) => listing,
         Err(error) => return vec![FirewallRefusal::Unreadable(error)],
@@ -51,14 +51,14 @@ pub fn check(json: &[u8], pin: &Pin) -> Vec<FirewallRefusal> {
         .flatten()
         .any(|element| is_pin(element, pin));
     if !is_pinned {
-        refusals.push(FirewallRefusal::NotPinned(*pin));
+        refusals.push(FirewallRefusal::NotPinned(pin));
     }
     refusals
 }
 
 /// An element is a concatenation, wrapped once more where it has a comment or
 /// a counter.
-fn is_pin(element: &Value, pin: &Pin) -> bool {
+fn is_pin(element: &Value, pin: Pin) -> bool {
     let value = element.get("elem").map_or(element, |wrapped| &wrapped["val"]);
     let parts = [Value::from(pin.container.interface()), Value::from(pin.address.to_string())];
     value["concat"].as_array().is_some_and(|concat| *concat == parts)

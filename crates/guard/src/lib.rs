@@ -57,7 +57,7 @@ pub fn refusals(
         Err(refusal) => refusals.push(refusal.into()),
         Ok(pin) => match list_table() {
             Err(error) => refusals.push(error.into()),
-            Ok(json) => refusals.extend(firewall::check(&json, &pin).into_iter().map(Refusal::from)),
+            Ok(json) => refusals.extend(firewall::check(&json, pin).into_iter().map(Refusal::from)),
         },
     }
     refusals

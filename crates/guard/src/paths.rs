@@ -122,7 +122,8 @@ pub const RULES: &[Rule] = &[
     directory("var/log", NSPAWN_JOURNAL),
     directory("var/log/journal", NSPAWN_JOURNAL),
     // nspawn: finds each mount point within the root, but then makes device
-    // nodes, links and folders by the plain path.
+    // nodes, links and folders by the plain path. Measured with 252: with
+    // `dev` or `run` a symlink, they appeared in the host folder it led to.
     directory("dev", NSPAWN_MOUNTS),
     directory("run", NSPAWN_MOUNTS),
     directory("proc", NSPAWN_MOUNTS),
@@ -186,14 +187,13 @@ pub fn check(layout: &Layout, name: ContainerName) -> Vec<PathRefusal> {
 fn check_rules(root: &RootDir, refusals: &mut Vec<PathRefusal>) {
     for rule in RULES {
         match root.look(rule.path) {
-            Ok(None) => {}
+            // Of what blocks the way the parent's rule has told: it came first.
+            Ok(None) | Err(RootedError::Blocked { .. }) => {}
             Ok(Some(found)) if rule.must.allows(&found) => {}
             Ok(Some(found)) => {
                 let path = root.path().join(rule.path);
                 refusals.push(PathRefusal::Planted { path, found, must: rule.must, why: rule.why });
             }
-            // Parents come first, so what blocks the way was reported there.
-            Err(RootedError::Blocked { .. }) => {}
             Err(error) => refusals.push(error.into()),
         }
     }

@@ -1,6 +1,8 @@
 //! The guard on roots in a temporary folder. Needs root (owners are part of
 //! what it checks), and `nft` and `unshare` for the real listing.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code, the helpers too")]
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
