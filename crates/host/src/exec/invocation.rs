@@ -16,10 +16,11 @@ use tracing::debug;
 
 use super::child::Running;
 use super::error::ExecError;
+use super::lines::Watcher;
 use super::output::{self, Exit, Output, Tail};
 
 /// Where tools are looked for: NixOS first, then what other distributions use.
-const PATH: &str = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Deadline of a tool whose invocation names none.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
@@ -200,7 +201,17 @@ impl Invocation {
 
     /// Like [`run`](Self::run), but any exit is a result for the caller to
     /// judge.
-    pub async fn run_any(mut self) -> Result<Output, ExecError> {
+    pub async fn run_any(self) -> Result<Output, ExecError> {
+        self.capture(None).await
+    }
+
+    /// Like [`run_any`](Self::run_any), and tells each line of stderr as it
+    /// comes.
+    pub async fn run_watched(self, watcher: Watcher<'_>) -> Result<Output, ExecError> {
+        self.capture(Some(watcher)).await
+    }
+
+    async fn capture(mut self, watcher: Option<Watcher<'_>>) -> Result<Output, ExecError> {
         let call = Arc::new(self.call());
         debug!(argv = %call, "starting");
         let (source, input) = split(self.take_stdin());
@@ -208,7 +219,7 @@ impl Invocation {
         command.stdin(source).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut running = Running::start(command, &call, true)?;
         let (mut out, mut err) = (Tail::new(self.keep), Tail::new(self.keep));
-        let work = tokio::time::timeout(self.deadline, collect(&mut running, input, &mut out, &mut err));
+        let work = tokio::time::timeout(self.deadline, collect(&mut running, input, &mut out, &mut err, watcher));
         let Ok(waited) = work.await else {
             running.stop().await;
             return Err(ExecError::Deadline { call, after: self.deadline, stderr: err.finish() });
@@ -252,10 +263,11 @@ async fn collect(
     input: Option<Vec<u8>>,
     out: &mut Tail,
     err: &mut Tail,
+    watcher: Option<Watcher<'_>>,
 ) -> io::Result<Exit> {
     let (stdin, stdout, stderr) = running.pipes();
     let transfer = async {
-        tokio::join!(feed(stdin, input), output::read(stdout, out), output::read(stderr, err));
+        tokio::join!(feed(stdin, input), output::read(stdout, out, None), output::read(stderr, err, watcher));
     };
     tokio::pin!(transfer);
     let mut is_drained = false;

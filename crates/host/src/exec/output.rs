@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::ExecError;
 use super::invocation::Call;
+use super::lines::{Lines, Watcher};
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +157,13 @@ impl Tail {
 
 /// Reads a pipe to its end. A read error ends it like a closed pipe: the exit
 /// code tells how the child fared.
-pub(super) async fn read(pipe: Option<impl AsyncRead + Unpin>, tail: &mut Tail) {
+pub(super) async fn read(pipe: Option<impl AsyncRead + Unpin>, tail: &mut Tail, watcher: Option<Watcher<'_>>) {
     let Some(mut pipe) = pipe else { return };
+    let mut lines = Lines::new(watcher);
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = pipe.read(&mut chunk).await {
         tail.push(&chunk[..count]);
+        lines.push(&chunk[..count]);
     }
+    lines.finish();
 }
