@@ -22,6 +22,8 @@ pub mod closures;
 pub mod containers;
 pub mod doctor;
 pub mod exec;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 pub mod firewall_table;
 mod forget;
 pub mod guests;

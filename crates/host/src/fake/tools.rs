@@ -1,0 +1,24 @@
+//! The fakes as the tools of a host.
+
+use super::FakeWorld;
+use crate::containers::FakeContainers;
+use crate::guests::FakeGuests;
+use crate::host::Tools;
+use crate::login::FakeLogins;
+use crate::nftables::FakeFirewall;
+use crate::nix::FakeNix;
+use crate::systemd::FakeSystemd;
+
+impl FakeWorld {
+    /// All tools of this world.
+    pub fn tools(&self) -> Tools {
+        Tools {
+            containers: Box::new(FakeContainers::new(self)),
+            systemd: Box::new(FakeSystemd::new(self)),
+            guests: Box::new(FakeGuests::new(self)),
+            logins: Box::new(FakeLogins::new(self)),
+            nix: Box::new(FakeNix::new(self)),
+            firewall: Box::new(FakeFirewall::new(self)),
+        }
+    }
+}

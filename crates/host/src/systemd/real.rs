@@ -1,0 +1,178 @@
+//! The real systemd, through systemctl.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use berth_core::{ContainerName, Layout, Limits, UnitState};
+
+use super::{Systemd, SystemdError, journal, limits, units};
+use crate::exec::{ExecError, Exit, Invocation, Output};
+
+/// What systemctl answers when it only looks or writes something down.
+const QUESTION: Duration = Duration::from_secs(30);
+/// How long a unit may take to be gone once all its processes are killed.
+const DEATH: Duration = Duration::from_secs(20);
+
+/// The units of this host.
+pub struct SystemdUnits {
+    layout: Layout,
+}
+
+impl SystemdUnits {
+    /// Those whose properties lie in this layout.
+    pub fn new(layout: &Layout) -> Self {
+        Self { layout: layout.clone() }
+    }
+}
+
+#[async_trait]
+impl Systemd for SystemdUnits {
+    async fn unit_states(&self) -> Result<BTreeMap<ContainerName, UnitState>, SystemdError> {
+        let output = list_invocation().run().await.map_err(SystemdError::List)?;
+        units::parse(output.whole_stdout().map_err(SystemdError::List)?)
+    }
+
+    async fn start(&self, name: ContainerName, deadline: Duration) -> Result<(), SystemdError> {
+        let dropped = StopWhenDropped(Some(name));
+        let started = start_invocation(name, deadline).run().await;
+        dropped.disarm();
+        match started {
+            Ok(_) => Ok(()),
+            Err(ExecError::Deadline { .. }) => {
+                kill(name).await?;
+                Err(SystemdError::NotUp { container: name, after: deadline })
+            }
+            Err(error) => Err(SystemdError::Start(error)),
+        }
+    }
+
+    /// Two processes when nothing resists, loaded or not: a look first would
+    /// cost a third.
+    async fn stop(&self, name: ContainerName, patience: Duration) -> Result<(), SystemdError> {
+        match stop_invocation(name, patience).run_any().await.and_then(unless_unloaded) {
+            Ok(_) => {}
+            Err(ExecError::Deadline { .. }) => kill(name).await?,
+            Err(error) => return Err(SystemdError::Stop(error)),
+        }
+        let reset = reset_invocation(name).run_any().await.and_then(unless_unloaded);
+        reset.map(drop).map_err(SystemdError::ResetFailed)
+    }
+
+    async fn set_limits(&self, name: ContainerName, limits: &Limits) -> Result<(), SystemdError> {
+        limits_invocation(name, limits).run().await.map(drop).map_err(SystemdError::SetLimits)
+    }
+
+    async fn revert(&self, name: ContainerName) -> Result<(), SystemdError> {
+        limits::remove(&self.layout, name)
+    }
+
+    fn limited(&self) -> Result<BTreeSet<ContainerName>, SystemdError> {
+        limits::list(&self.layout)
+    }
+
+    async fn unit_log(&self, name: ContainerName, lines: u32) -> Result<String, SystemdError> {
+        let output = journal_invocation(name, lines).run().await.map_err(SystemdError::Journal)?;
+        Ok(journal::latest_start(&output.stdout.text()))
+    }
+}
+
+/// Kills all that is in the unit and waits until it is gone. The whole control
+/// group: nothing of a container lives outside it.
+async fn kill(name: ContainerName) -> Result<(), SystemdError> {
+    // The stop comes first, or a killed unit restarts.
+    let stop = || stop_invocation(name, QUESTION).arg("--no-block");
+    stop().run_any().await.and_then(unless_unloaded).map_err(SystemdError::Stop)?;
+    // It may have gone by itself at this moment: what counts is the wait.
+    let _ = kill_invocation(name).run().await;
+    match stop_invocation(name, DEATH).run_any().await.and_then(unless_unloaded) {
+        Ok(_) => Ok(()),
+        Err(source @ ExecError::Deadline { after, .. }) => {
+            Err(SystemdError::Undead { container: name, after, source })
+        }
+        Err(error) => Err(SystemdError::Stop(error)),
+    }
+}
+
+/// Takes "not loaded" for success: nothing runs, nothing is remembered. There
+/// is no exit code for it in `reset-failed`.
+fn unless_unloaded(output: Output) -> Result<Output, ExecError> {
+    let is_unloaded = output.exit != Exit::Code(0) && output.stderr.text().contains(" not loaded.");
+    if is_unloaded { Ok(output) } else { output.success() }
+}
+
+/// Replaces a start by a stop when nobody waits for it any more: systemd would
+/// go on with it.
+struct StopWhenDropped(Option<ContainerName>);
+
+impl StopWhenDropped {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopWhenDropped {
+    /// Waits until systemd has taken the stop, a few milliseconds: a stop that
+    /// came later could hit the next start. A runtime of its own, as the one
+    /// around may be going down.
+    fn drop(&mut self) {
+        let Some(name) = self.0 else { return };
+        let stop = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let stop = stop_invocation(name, QUESTION).arg("--no-block");
+            match runtime {
+                Ok(runtime) => runtime.block_on(stop.run()).map(drop).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        if let Ok(Err(error)) = thread::spawn(stop).join() {
+            tracing::warn!(container = %name, error, "an abandoned start could not be stopped");
+        }
+    }
+}
+
+fn systemctl(verb: &str) -> Invocation {
+    Invocation::new("systemctl").arg(verb).deadline(QUESTION)
+}
+
+fn list_invocation() -> Invocation {
+    // A line of it is about 130 bytes; 32,512 berths fit.
+    systemctl("list-units")
+        .args(["--all", "--output=json", "container@*.service"])
+        .keep(16 << 20)
+        .aim("list the containers' units")
+}
+
+fn start_invocation(name: ContainerName, deadline: Duration) -> Invocation {
+    systemctl("start").arg(name.unit()).deadline(deadline).aim(format!("start container {name}"))
+}
+
+fn stop_invocation(name: ContainerName, deadline: Duration) -> Invocation {
+    systemctl("stop").arg(name.unit()).deadline(deadline).aim(format!("stop container {name}"))
+}
+
+fn kill_invocation(name: ContainerName) -> Invocation {
+    systemctl("kill")
+        .args(["--signal=KILL", "--kill-whom=all", &name.unit()])
+        .aim(format!("kill what runs in {name}"))
+}
+
+fn reset_invocation(name: ContainerName) -> Invocation {
+    systemctl("reset-failed").arg(name.unit()).aim(format!("reset the start counter of {name}"))
+}
+
+fn limits_invocation(name: ContainerName, limits: &Limits) -> Invocation {
+    systemctl("set-property")
+        .arg(name.unit())
+        .args(limits.properties())
+        .aim(format!("limit container {name}"))
+}
+
+fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
+    Invocation::new("journalctl")
+        .args(["--unit", &name.unit(), "--lines", &lines.to_string(), "--no-pager", "--quiet"])
+        .args(["--output=json", "--output-fields=MESSAGE,INVOCATION_ID,_SYSTEMD_INVOCATION_ID"])
+        .aim(format!("read the log of container {name}"))
+        .deadline(QUESTION)
+}
