@@ -1,1 +1,23 @@
 //! End-to-end tests of Berth on the test host; the tests are in `tests/`.
+//!
+//! This library lets them read as sentences: an [`Agent`] is there from its
+//! creation to the end of the test, a [`BerthHost`] is a host of one test
+//! alone, [`agent`] is the program itself, [`sql`] changes records behind its
+//! back, and [`text`] takes out of outputs what differs between two runs.
+//!
+//! Tests share one host and run at the same time. So every name of an agent
+//! begins with the name of its test, and what disturbs others (configuration,
+//! garbage collection, a reboot) needs a [`BerthHost`].
+
+mod agent;
+mod berth_host;
+mod sql;
+pub mod text;
+
+pub use berth_testhost::{HostCommand, Output, Running, TestHost, wait_until};
+pub use rustix::process::Signal;
+pub use serde_json::Value;
+
+pub use self::agent::{Agent, agent, agent_as, json};
+pub use self::berth_host::BerthHost;
+pub use self::sql::sql;
