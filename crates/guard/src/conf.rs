@@ -66,7 +66,8 @@ pub fn check(layout: &Layout, name: ContainerName) -> Result<Pin, ConfRefusal> {
 fn read(path: &Path) -> Result<String, ConfRefusal> {
     let refuse = |source| ConfRefusal::Read { path: path.to_owned(), source };
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| refuse(errno.into()))?);
+    let file =
+        File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| refuse(errno.into()))?);
     let meta = file.metadata().map_err(refuse)?;
     if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
         return Err(ConfRefusal::NotRoots { path: path.to_owned() });

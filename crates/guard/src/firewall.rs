@@ -14,7 +14,9 @@ pub enum FirewallRefusal {
     #[error("the firewall table `{FAMILY} {TABLE}` is not loaded; load it with `agent doctor --fix`")]
     NotLoaded,
     /// A chain that catches packets is missing, not hooked in or empty.
-    #[error("the firewall table `{FAMILY} {TABLE}` has no chain `{0}` in force; load it anew with `agent doctor --fix`")]
+    #[error(
+        "the firewall table `{FAMILY} {TABLE}` has no chain `{0}` in force; load it anew with `agent doctor --fix`"
+    )]
     Chain(&'static str),
     /// The container's address is not pinned to its interface.
     #[error("the firewall does not pin `{}` in the set `{SOURCES}`; load it anew with `agent doctor --fix`", .0.element())]

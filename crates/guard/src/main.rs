@@ -18,7 +18,8 @@ The NixOS module runs it as the first ExecStartPre of container@NAME.service.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     match args.as_slice() {
         [arg] if arg == "--help" || arg == "-h" => {
             print!("{USAGE}");

@@ -222,7 +222,8 @@ mod tests {
         for (index, rule) in RULES.iter().enumerate() {
             let parent = Path::new(rule.path).parent().unwrap();
             if parent != Path::new("") {
-                let listed = RULES[..index].iter().any(|r| Path::new(r.path) == parent && r.must == Must::BeDirectory);
+                let listed =
+                    RULES[..index].iter().any(|r| Path::new(r.path) == parent && r.must == Must::BeDirectory);
                 assert!(listed, "{}", rule.path);
             }
         }

@@ -248,7 +248,9 @@ fn the_root_and_the_folder_of_roots_are_looked_at_too() {
     let path = roots.display();
     assert_eq!(
         world.refusals(),
-        [format!("`{path}` must be a directory of root with mode 0700, not one with mode 0711; run `chmod 0700 {path}`")]
+        [format!(
+            "`{path}` must be a directory of root with mode 0700, not one with mode 0711; run `chmod 0700 {path}`"
+        )]
     );
     std::os::unix::fs::chown(&roots, Some(1000), None).unwrap();
     assert!(world.refusals()[0].contains("not one of user 1000"), "{:?}", world.refusals());
@@ -291,7 +293,11 @@ fn a_configuration_that_others_can_write_or_that_is_absent_is_refused() {
     let world = World::new();
     let path = world.layout.conf(name());
     chmod(&path, 0o666);
-    assert!(world.refusals()[0].contains("must be a regular file that only root can write"), "{:?}", world.refusals());
+    assert!(
+        world.refusals()[0].contains("must be a regular file that only root can write"),
+        "{:?}",
+        world.refusals()
+    );
     fs::remove_file(&path).unwrap();
     assert_eq!(world.refusals(), [format!("`{}` cannot be read", path.display())]);
     let target = world.dir.path().join("conf");

@@ -101,7 +101,11 @@ pub async fn entries_of_stopped(
 }
 
 /// The same as text, an entry a line, safe to show.
-pub async fn tail_of_stopped(layout: &Layout, name: ContainerName, lines: u32) -> Result<String, JournalError> {
+pub async fn tail_of_stopped(
+    layout: &Layout,
+    name: ContainerName,
+    lines: u32,
+) -> Result<String, JournalError> {
     let entries = entries_of_stopped(layout, name, lines).await?;
     let lines: Vec<String> = entries.iter().map(ToString::to_string).collect();
     Ok(lines.join("\n"))

@@ -31,8 +31,11 @@ const LOCKING_FLAGS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
 pub fn remove_tree(roots: &Path, name: &str) -> Result<(), RootedError> {
     let (roots_fd, path) = open_roots(roots, name)?;
     let os_name = OsStr::new(name);
-    let found = folder::look(roots_fd.as_fd(), os_name)
-        .map_err(|errno| RootedError::Io { action: "look at", path: path.clone(), source: errno.into() })?;
+    let found = folder::look(roots_fd.as_fd(), os_name).map_err(|errno| RootedError::Io {
+        action: "look at",
+        path: path.clone(),
+        source: errno.into(),
+    })?;
     match found {
         None => return Ok(()),
         Some((Kind::Directory, _)) => {}
@@ -104,7 +107,12 @@ impl Removal {
         };
         match id(&folder) {
             Ok(id) => {
-                self.levels.push(Level { name: name.to_owned(), id, folders: VecDeque::new(), is_kept: false });
+                self.levels.push(Level {
+                    name: name.to_owned(),
+                    id,
+                    folders: VecDeque::new(),
+                    is_kept: false,
+                });
             }
             Err(errno) => {
                 self.keep(name, reason(errno));
@@ -132,7 +140,9 @@ impl Removal {
         for (name, kind) in entries {
             let is_folder = match kind {
                 FileType::Directory => true,
-                FileType::Unknown => matches!(folder::look(folder.as_fd(), &name), Ok(Some((Kind::Directory, _)))),
+                FileType::Unknown => {
+                    matches!(folder::look(folder.as_fd(), &name), Ok(Some((Kind::Directory, _))))
+                }
                 FileType::RegularFile
                 | FileType::Symlink
                 | FileType::Fifo
@@ -152,7 +162,8 @@ impl Removal {
     /// Goes back to the folder above and removes the one that was left.
     fn leave(&mut self, left: OwnedFd, roots_id: FolderId) -> Result<OwnedFd, RootedError> {
         let above = self.levels.len().checked_sub(2).map_or(roots_id, |index| self.levels[index].id);
-        let parent = rustix::fs::openat(&left, "..", FOLDER, Mode::empty()).map_err(|errno| self.lost(errno))?;
+        let parent =
+            rustix::fs::openat(&left, "..", FOLDER, Mode::empty()).map_err(|errno| self.lost(errno))?;
         if id(&parent).map_err(|errno| self.lost(errno))? != above {
             // Somebody moved the folder while it was emptied.
             return Err(self.lost(Errno::STALE));

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::RootedError;
 use crate::folder::{self, FOLDER, Kind};
 use crate::owner::Base;
-use crate::RootedError;
 
 /// The root folder of a container that is not running.
 ///
@@ -71,8 +71,11 @@ impl RootDir {
     }
 
     fn new(fd: OwnedFd, path: PathBuf) -> Result<Self, RootedError> {
-        let stat = rustix::fs::fstat(&fd)
-            .map_err(|errno| RootedError::Io { action: "look at", path: path.clone(), source: errno.into() })?;
+        let stat = rustix::fs::fstat(&fd).map_err(|errno| RootedError::Io {
+            action: "look at",
+            path: path.clone(),
+            source: errno.into(),
+        })?;
         let base = Base::of_root(&stat, &path)?;
         Ok(Self { fd, path, base })
     }
@@ -108,7 +111,11 @@ impl RootDir {
             None => return Ok(None),
             Some((Kind::Regular, _)) => {}
             Some((found, _)) => {
-                return Err(RootedError::Blocked { path: self.path.join(path), found, wanted: "a regular file" });
+                return Err(RootedError::Blocked {
+                    path: self.path.join(path),
+                    found,
+                    wanted: "a regular file",
+                });
             }
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -150,7 +157,8 @@ impl RootDir {
                 listing.is_cut = true;
                 break;
             }
-            let found = folder::look(folder.as_fd(), name).map_err(|errno| self.io("look at", path, errno))?;
+            let found =
+                folder::look(folder.as_fd(), name).map_err(|errno| self.io("look at", path, errno))?;
             if let Some((kind, stat)) = found {
                 listing.entries.push(Entry {
                     name: name.to_owned(),

@@ -62,7 +62,8 @@ fn fifo(path: &Path) {
 fn set_flags(path: &Path, flags: IFlags) {
     let file = fs::File::open(path).unwrap();
     let old = rustix::fs::ioctl_getflags(&file).unwrap();
-    rustix::fs::ioctl_setflags(&file, old | flags).expect("this test needs a file system with inode flags, such as ext4");
+    rustix::fs::ioctl_setflags(&file, old | flags)
+        .expect("this test needs a file system with inode flags, such as ext4");
 }
 
 #[test]
@@ -162,7 +163,10 @@ fn a_folder_on_the_way_that_is_none_is_refused_and_named() {
             fs::create_dir_all(world.at("usr")).unwrap();
             plant(&world, &path);
             let error = world.write("etc/berth/credentials/claude").unwrap_err();
-            assert!(matches!(&error, RootedError::Blocked { path: named, .. } if *named == path), "{what}: {error}");
+            assert!(
+                matches!(&error, RootedError::Blocked { path: named, .. } if *named == path),
+                "{what}: {error}"
+            );
             world.assert_host_unchanged();
         }
     }
@@ -174,7 +178,10 @@ fn the_message_names_the_path_what_it_is_and_what_belongs_there() {
     symlink("/etc", world.at("etc")).unwrap();
     assert_eq!(
         world.write("etc/x").unwrap_err().to_string(),
-        format!("`{}` is a symlink to `/etc`, not a directory: not followed, not replaced", world.at("etc").display())
+        format!(
+            "`{}` is a symlink to `/etc`, not a directory: not followed, not replaced",
+            world.at("etc").display()
+        )
     );
 }
 
@@ -185,7 +192,10 @@ fn a_directory_under_the_name_is_refused() {
         fs::create_dir_all(world.at(name)).unwrap();
     }
     for path in ["etc/x", "etc/y"] {
-        assert!(matches!(world.write(path), Err(RootedError::Blocked { found: Kind::Directory, .. })), "{path}");
+        assert!(
+            matches!(world.write(path), Err(RootedError::Blocked { found: Kind::Directory, .. })),
+            "{path}"
+        );
     }
 }
 
@@ -260,7 +270,8 @@ fn a_tree_of_everything_is_removed_and_the_host_is_not() {
     fifo(&world.at("run/pipe"));
     drop(UnixListener::bind(world.at("run/socket")).unwrap());
     let null = rustix::fs::makedev(1, 3);
-    rustix::fs::mknodat(rustix::fs::CWD, world.at("run/null"), FileType::CharacterDevice, Mode::RUSR, null).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, world.at("run/null"), FileType::CharacterDevice, Mode::RUSR, null)
+        .unwrap();
     fs::write(world.at("etc/suid"), "x").unwrap();
     fs::set_permissions(world.at("etc/suid"), fs::Permissions::from_mode(0o6755)).unwrap();
     fs::write(world.at("locked/in/file"), "x").unwrap();

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::RootedError;
 use crate::folder::{self, Kind, RESOLVE};
 use crate::owner::{Base, Owner};
 use crate::root::RootDir;
-use crate::RootedError;
 
 /// Bits of a new folder on the way to a file.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o755);
@@ -73,14 +73,15 @@ impl RootDir {
     }
 
     fn make_one(&self, dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<OwnedFd, RootedError> {
-        let failed = |errno: Errno| RootedError::Io { action: "create", path: path.to_owned(), source: errno.into() };
+        let failed =
+            |errno: Errno| RootedError::Io { action: "create", path: path.to_owned(), source: errno.into() };
         rustix::fs::mkdirat(dir, name, FOLDER_MODE).map_err(failed)?;
         let folder = folder::enter(dir, name, path)?.ok_or_else(|| failed(Errno::NOENT))?;
         let (uid, gid) = self.base.on_disk(Owner::ROOT);
         rustix::fs::fchown(&folder, Some(uid), Some(gid)).map_err(failed)?;
         // The umask of whoever called may have taken bits away.
         rustix::fs::fchmod(&folder, FOLDER_MODE).map_err(failed)?;
-            Ok(folder)
+        Ok(folder)
     }
 }
 
@@ -125,7 +126,9 @@ impl Target<'_> {
                 rustix::fs::unlinkat(self.parent, &name, AtFlags::empty()).map_err(|errno| {
                     let path = self.path.with_file_name(&name);
                     match errno {
-                        Errno::ISDIR => RootedError::Blocked { path, found: Kind::Directory, wanted: "absent" },
+                        Errno::ISDIR => {
+                            RootedError::Blocked { path, found: Kind::Directory, wanted: "absent" }
+                        }
                         errno => RootedError::Io { action: "remove", path, source: errno.into() },
                     }
                 })?;

@@ -26,7 +26,9 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 /// A script that writes its own id and that of a child to `file`, and lives on.
 fn parent_and_child(file: &Path, prelude: &str) -> Invocation {
     let file = file.display();
-    sh(&format!("{prelude} sleep 1000 & echo $$ $! > {file}.new; mv {file}.new {file}; wait; wait; sleep 1000"))
+    sh(&format!(
+        "{prelude} sleep 1000 & echo $$ $! > {file}.new; mv {file}.new {file}; wait; wait; sleep 1000"
+    ))
 }
 
 fn pids(file: &Path) -> Vec<String> {
@@ -45,7 +47,8 @@ async fn output_is_captured_and_zero_is_success() {
 async fn the_environment_is_the_fixed_one_and_what_was_given() {
     assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "the twin: there is something to leak");
     let output = Invocation::new("env").env("GIVEN", "1").run().await.unwrap();
-    let mut names: Vec<_> = output.stdout.text().lines().map(|l| l.split('=').next().unwrap().to_owned()).collect();
+    let mut names: Vec<_> =
+        output.stdout.text().lines().map(|l| l.split('=').next().unwrap().to_owned()).collect();
     names.sort();
     assert_eq!(names, ["GIVEN", "HOME", "LC_ALL", "PATH"]);
 }
@@ -65,7 +68,10 @@ async fn stdin_is_closed_bytes_or_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "from a file").unwrap();
     let opened = fs::File::open(file.path()).unwrap();
-    assert_eq!(Invocation::new("cat").stdin(Stdin::File(opened)).run().await.unwrap().stdout.text(), "from a file");
+    assert_eq!(
+        Invocation::new("cat").stdin(Stdin::File(opened)).run().await.unwrap().stdout.text(),
+        "from a file"
+    );
 }
 
 #[tokio::test]
@@ -120,7 +126,9 @@ async fn output_is_bounded_and_keeps_its_end() {
     let output = sh("seq 1 100000").keep(14).run().await.unwrap();
     assert_eq!(output.stdout.text(), "\n99999\n100000\n");
     assert_eq!(output.stdout.cut, 588_895 - 14);
-    assert!(output.whole_stdout().unwrap_err().to_string().contains("printed 588881 bytes more than are kept"));
+    assert!(
+        output.whole_stdout().unwrap_err().to_string().contains("printed 588881 bytes more than are kept")
+    );
     assert_eq!(sh("seq 1 3").run().await.unwrap().whole_stdout().unwrap(), b"1\n2\n3\n");
 }
 
@@ -191,7 +199,9 @@ async fn another_user_keeps_no_groups_and_no_capabilities() {
     assert!(rustix::process::geteuid().is_root(), "this test needs root to change the user");
     let output = Invocation::new("cat").arg("/proc/self/status").user(65534, 65534).run().await.unwrap();
     let text = output.stdout.text();
-    for line in ["Uid:\t65534\t65534\t65534\t65534", "Gid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000"] {
+    for line in
+        ["Uid:\t65534\t65534\t65534\t65534", "Gid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000"]
+    {
         assert!(text.contains(line), "{line} is missing in {text}");
     }
     assert!(text.lines().any(|l| l.trim_end() == "Groups:"), "{text}");

@@ -54,7 +54,8 @@ impl World {
     fn with_journal(messages: &[&str]) -> Self {
         let world = Self::new();
         write_journal(&world.folder(), messages);
-        fs::set_permissions(world.folder().join("system.journal"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(world.folder().join("system.journal"), fs::Permissions::from_mode(0o600))
+            .unwrap();
         world
     }
 
