@@ -13,6 +13,7 @@ use berth_core::ContainerName;
 use berth_core::guest::{self, Credential, Owner, Preparation};
 use berth_rooted::{Owner as FileOwner, RootDir, RootedError};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::client_key::{self, ClientKeyError};
 use crate::host::Host;
@@ -21,8 +22,8 @@ use crate::state::StateError;
 
 /// The most bytes of a credential file.
 const CREDENTIAL_MAX: u64 = 1 << 20;
-/// More than any public key line has.
-const KEY_LINE_MAX: u64 = 4096;
+/// More than an ed25519 key has.
+const PRIVATE_KEY_MAX: u64 = 4096;
 
 /// Why a root could not be prepared.
 #[derive(Debug, Error)]
@@ -116,9 +117,8 @@ fn write_files(root: &RootDir, preparation: &Preparation, client_line: &str) -> 
 /// public line to pin.
 fn write_host_key(root: &RootDir, pinned: Option<&str>) -> Result<Option<String>, PrepareError> {
     if let Some(pinned) = pinned {
-        let public = root.read_file(Path::new(guest::HOST_KEY_PUBLIC), KEY_LINE_MAX)?;
-        let private = root.read_file(Path::new(guest::HOST_KEY), KEY_LINE_MAX)?;
-        if private.is_some() && public.is_some_and(|line| line.trim_ascii() == pinned.as_bytes()) {
+        let found = root.read_file(Path::new(guest::HOST_KEY), PRIVATE_KEY_MAX)?.map(Zeroizing::new);
+        if found.is_some_and(|private| HostKey::is_pinned(&private, pinned)) {
             return Ok(None);
         }
     }
