@@ -14,7 +14,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     step::run("lints", step::cargo(&lints).args(["--", "--deny", "warnings"]))?;
     let tests = ["test", "--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];
     step::run("unit tests", &mut step::cargo(&tests))?;
-    step::run("unit tests of the test host", &mut step::cargo(&["test", "--quiet", "--package", "berth-testhost", "--lib"]))?;
+    step::run(
+        "unit tests of the test host",
+        &mut step::cargo(&["test", "--quiet", "--package", "berth-testhost", "--lib"]),
+    )?;
     docs::check()?;
     Ok(ExitCode::SUCCESS)
 }

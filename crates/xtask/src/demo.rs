@@ -14,8 +14,14 @@ const HOST: &str = "demo";
 const SCENES: [(&str, &[&str]); 9] = [
     ("Build the system that agents get, once.", &["agent", "build"]),
     ("Make an agent.", &["agent", "create", "fix-login", "--ttl", "8h", "--memory", "2G"]),
-    ("Work in it over ssh.", &["agent", "ssh", "fix-login", "--", "echo hello from $(hostname), I am $(whoami)"]),
-    ("Or without ssh, as its root.", &["agent", "run", "fix-login", "--root", "--", "systemctl", "is-system-running"]),
+    (
+        "Work in it over ssh.",
+        &["agent", "ssh", "fix-login", "--", "echo hello from $(hostname), I am $(whoami)"],
+    ),
+    (
+        "Or without ssh, as its root.",
+        &["agent", "run", "fix-login", "--root", "--", "systemctl", "is-system-running"],
+    ),
     ("See what there is.", &["agent", "list"]),
     ("Pause it, and go on where it was.", &["agent", "stop", "fix-login"]),
     ("", &["agent", "start", "fix-login"]),
@@ -57,8 +63,8 @@ fn play(host: &TestHost) -> Result<()> {
 }
 
 fn shown(command: &[&str]) -> String {
-    let words = command.iter().map(|word| {
-        if word.contains([' ', '$']) { format!("'{word}'") } else { (*word).to_owned() }
-    });
+    let words = command
+        .iter()
+        .map(|word| if word.contains([' ', '$']) { format!("'{word}'") } else { (*word).to_owned() });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -30,7 +30,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 fn on_host(host: &TestHost) -> Result<()> {
     programs::install(host, Profile::Dev)?;
-    for (title, package) in [("tests of the test host", "berth-testhost"), ("end-to-end tests", "berth-e2e")] {
+    for (title, package) in [("tests of the test host", "berth-testhost"), ("end-to-end tests", "berth-e2e")]
+    {
         let mut tests = step::cargo(&["test", "--package", package]);
         step::run(title, tests.env("BERTH_TEST_HOST", host.name()))?;
     }

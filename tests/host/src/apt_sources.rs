@@ -71,9 +71,7 @@ fn read(path: &Path) -> Result<String> {
 /// Other vendors' sources are left out: they are not needed, and their
 /// suites are called otherwise.
 fn is_debian_suite(suite: &str) -> bool {
-    suite
-        .strip_prefix(SUITE)
-        .is_some_and(|rest| ["", "-updates", "-security", "/updates"].contains(&rest))
+    suite.strip_prefix(SUITE).is_some_and(|rest| ["", "-updates", "-security", "/updates"].contains(&rest))
 }
 
 fn is_debian_line(line: &str) -> bool {

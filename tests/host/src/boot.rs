@@ -66,7 +66,9 @@ impl TestHost {
     pub fn boot(cache: &Cache, options: &BootOptions, progress: &mut dyn FnMut(&str)) -> Result<Self> {
         let name = &options.name;
         ensure!(
-            !name.is_empty() && name.len() <= 32 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')),
+            !name.is_empty()
+                && name.len() <= 32
+                && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')),
             "`{name}` is no name for a host: use up to 32 lower-case letters, digits and dashes"
         );
         let images = Images::ensure(cache, progress)?;
@@ -93,10 +95,10 @@ impl TestHost {
     /// The running host of this name.
     pub fn attach(cache: &Cache, name: &str) -> Result<Self> {
         let state = read_state(&cache.host(name))?;
-        let leader = state
-            .and_then(|state| state.leader)
-            .filter(|leader| leader.is_alive())
-            .with_context(|| format!("host `{name}` is not up; boot it with `./dev host up --name {name}`"))?;
+        let leader =
+            state.and_then(|state| state.leader).filter(|leader| leader.is_alive()).with_context(|| {
+                format!("host `{name}` is not up; boot it with `./dev host up --name {name}`")
+            })?;
         Self::from_leader(cache, name, leader)
     }
 
@@ -107,7 +109,9 @@ impl TestHost {
     #[track_caller]
     pub fn shared() -> Self {
         let Ok(name) = std::env::var(SHARED_HOST) else {
-            panic!("this test needs the test host: run `./dev test`, or `./dev host up` and then set {SHARED_HOST}=main");
+            panic!(
+                "this test needs the test host: run `./dev test`, or `./dev host up` and then set {SHARED_HOST}=main"
+            );
         };
         let attached = Cache::from_env().and_then(|cache| Self::attach(&cache, &name));
         attached.unwrap_or_else(|error| panic!("{error:#}"))
@@ -225,9 +229,9 @@ fn lock(folder: &HostFolder) -> Result<File> {
 fn read_state(folder: &HostFolder) -> Result<Option<State>> {
     let path = folder.state();
     match fs::read(&path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).map(Some).with_context(|| format!("could not read `{}`; end that host with `./dev host down`", path.display()))
-        }
+        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
+            format!("could not read `{}`; end that host with `./dev host down`", path.display())
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("could not read `{}`", path.display())),
     }
@@ -349,7 +353,8 @@ fn console_tail(folder: &HostFolder) -> String {
 
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("could not start `{program}`"))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("could not start `{program}`"))?;
     ensure!(
         output.status.success(),
         "`{program}` ended with {}: {}",

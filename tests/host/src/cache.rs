@@ -42,9 +42,12 @@ impl Cache {
     /// Tells hosts of different caches apart where names are global.
     pub(crate) fn fingerprint(&self) -> String {
         // FNV-1a: short, stable, and nobody attacks it here.
-        let hash = self.root.as_os_str().as_encoded_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = self
+            .root
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
         format!("{hash:08x}")
     }
 

@@ -25,7 +25,9 @@ impl Cgroup {
     pub(crate) fn named(name: &str) -> Result<Self> {
         let mounts = mounts(&fs::read_to_string("/proc/self/mountinfo")?);
         if !mounts.iter().any(|mount| mount.is_unified) {
-            bail!("no cgroup2 hierarchy is mounted on this machine; mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified");
+            bail!(
+                "no cgroup2 hierarchy is mounted on this machine; mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+            );
         }
         Ok(Self { name: name.to_owned(), mounts })
     }
@@ -118,7 +120,8 @@ mod tests {
 39 25 0:35 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd
 40 25 0:36 / /sys/fs/cgroup/unified rw,relatime shared:3 - cgroup2 cgroup2 rw
 ";
-        let found: Vec<_> = mounts(mountinfo).into_iter().map(|mount| (mount.path, mount.is_unified)).collect();
+        let found: Vec<_> =
+            mounts(mountinfo).into_iter().map(|mount| (mount.path, mount.is_unified)).collect();
         assert_eq!(
             found,
             [

@@ -22,7 +22,7 @@ const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
 const LATE_OUTPUT: Duration = Duration::from_secs(2);
 
 /// Moves itself into the cgroup of its first argument, then becomes the rest.
-const ENTER: &str = r#"echo 0 >"$1/cgroup.procs" && shift && exec "$@""#;
+const ENTER: &str = r#"echo 0 >"$1/cgroup.procs" && shift && unset PWD && exec "$@""#;
 
 impl TestHost {
     /// A program to run inside the host, as root, with a clean environment.

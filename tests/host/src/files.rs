@@ -13,7 +13,7 @@ impl TestHost {
     /// If it cannot be written.
     #[track_caller]
     pub fn write_file(&self, path: &str, content: impl Into<Vec<u8>>, mode: u32) {
-        let script = r#"umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.new" && chmod "$2" "$1.new" && mv -T "$1.new" "$1""#;
+        let script = r#"mkdir -p "$(dirname "$1")" && umask 077 && cat >"$1.new" && chmod "$2" "$1.new" && mv -T "$1.new" "$1""#;
         self.command("sh").args(["-c", script, "sh", path, &format!("{mode:o}")]).stdin(content).ok();
     }
 
@@ -38,7 +38,8 @@ impl TestHost {
     /// If it cannot be copied.
     #[track_caller]
     pub fn install_binary(&self, path: &Path, name: &str) {
-        let program = fs::read(path).unwrap_or_else(|error| panic!("could not read `{}`: {error}", path.display()));
+        let program =
+            fs::read(path).unwrap_or_else(|error| panic!("could not read `{}`: {error}", path.display()));
         self.write_file(&format!("/usr/bin/{name}"), program, 0o755);
     }
 }

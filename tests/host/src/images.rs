@@ -48,7 +48,8 @@ impl Images {
             "the test host needs root: mounts, namespaces, containers; run again with sudo"
         );
         let lock_path = cache.build_lock();
-        let lock = File::create(&lock_path).with_context(|| format!("could not open `{}`", lock_path.display()))?;
+        let lock =
+            File::create(&lock_path).with_context(|| format!("could not open `{}`", lock_path.display()))?;
         flock(&lock, FlockOperation::LockExclusive)?;
         remove_unfinished(cache)?;
 
@@ -180,7 +181,9 @@ fn apt_transport_options() -> Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter(|line| {
-            ["Acquire::http", "Acquire::Check-", "Acquire::Retries"].iter().any(|prefix| line.starts_with(prefix))
+            ["Acquire::http", "Acquire::Check-", "Acquire::Retries"]
+                .iter()
+                .any(|prefix| line.starts_with(prefix))
                 && !line.ends_with("\"\";")
         })
         .map(|line| line.trim_end_matches(';').to_owned())

@@ -106,7 +106,8 @@ impl TestHost {
             return Vec::new();
         }
         let listed = self.command("agent").args(["list", "--json"]).ok().stdout;
-        serde_json::from_str(&listed).unwrap_or_else(|error| panic!("`agent list --json` printed {listed}: {error}"))
+        serde_json::from_str(&listed)
+            .unwrap_or_else(|error| panic!("`agent list --json` printed {listed}: {error}"))
     }
 }
 
@@ -117,10 +118,11 @@ fn is_explained(thing: &Leftover, records: &[Record]) -> bool {
     if thing.container.as_deref().is_some_and(|container| container.starts_with(OPERATORS_PREFIX)) {
         return true;
     }
-    let by_container = thing.container.as_deref().is_some_and(|container| match container.strip_prefix('?') {
-        Some(slot) => records.iter().any(|record| record.container.get(1..) == Some(slot)),
-        None => records.iter().any(|record| record.container == container),
-    });
+    let by_container =
+        thing.container.as_deref().is_some_and(|container| match container.strip_prefix('?') {
+            Some(slot) => records.iter().any(|record| record.container.get(1..) == Some(slot)),
+            None => records.iter().any(|record| record.container == container),
+        });
     let by_closure =
         thing.kind == GC_ROOT && records.iter().any(|record| thing.what.ends_with(&record.closure));
     by_container || by_closure

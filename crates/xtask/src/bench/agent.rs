@@ -48,7 +48,9 @@ pub(super) fn run(host: &TestHost, rounds: usize) -> Result<()> {
         } else {
             [&mut plain, &mut plain_destroy, &mut berth, &mut berth_destroy]
         };
-        for (sample, script) in samples.into_iter().zip([PLAIN_CREATE, PLAIN_DESTROY, BERTH_CREATE, BERTH_DESTROY]) {
+        for (sample, script) in
+            samples.into_iter().zip([PLAIN_CREATE, PLAIN_DESTROY, BERTH_CREATE, BERTH_DESTROY])
+        {
             sample.measure(|| {
                 host.shell(script).env("SYSTEM", &system).ok();
             });
