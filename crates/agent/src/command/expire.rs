@@ -1,0 +1,30 @@
+//! `agent expire`.
+
+use std::process::ExitCode;
+
+use berth_host::agents;
+use berth_term::{Code, Failure};
+
+use super::destroy::{overall, tell};
+use crate::context::Context;
+
+const EXAMPLES: &str = "\
+A timer of the host calls it; it may be called at any time.
+
+Examples:
+  agent expire";
+
+/// Remove the agents that have outlived their time
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_: &Args, context: &Context) -> Result<ExitCode, Failure> {
+    let host = context.host().await?;
+    let work = context.screen.work(None);
+    let outcomes = agents::expire(&host, &context.actor(), &work).await?;
+    drop(work);
+    let codes: Vec<Code> =
+        outcomes.into_iter().map(|(name, outcome)| tell(&context.screen, &name, outcome)).collect();
+    Ok(overall(&codes).into())
+}

@@ -1,0 +1,74 @@
+//! The `agent` program: isolated NixOS containers in seconds.
+//!
+//! [`main`] is the outermost layer: it reads the command line, the clock and
+//! the environment, and prints the one error. The command line is `cli`, each
+//! subcommand a file in `command`, and what they do is in `berth-host`.
+
+mod cli;
+mod command;
+mod context;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use berth_core::Layout;
+use berth_host::exec;
+use berth_host::printable::printable;
+use berth_term::{Caller, Code, Failure, Screen, logs};
+use clap::{CommandFactory, Parser};
+use rustix::fs::Mode;
+
+use self::cli::Cli;
+use self::context::Context;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    // What the host writes must not depend on who called: a strict mask would
+    // hide from containers what they are meant to read, a lax one would open
+    // folders.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let screen = Screen::of_this_process(cli.verbose > 0);
+    let code = start(cli, &screen).unwrap_or_else(|failure| {
+        screen.failure(&failure);
+        failure.code().into()
+    });
+    exec::settle();
+    code
+}
+
+/// The definition of the command line, for generated documents.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+/// Prints what clap has to say: help on stdout, errors on stderr. An error
+/// quotes the command line, so it is escaped.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        eprintln!("{}", printable(&error.render().to_string()));
+        Code::Usage.into()
+    } else {
+        error.exit()
+    }
+}
+
+fn start(cli: Cli, screen: &Screen) -> Result<ExitCode, Failure> {
+    let caller = Caller::of_this_process();
+    logs::init(cli.verbose, &caller, screen)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::because("could not start the threads of this program", error))?;
+    runtime.block_on(run(cli, caller, screen.clone(), Layout::host()))
+}
+
+async fn run(cli: Cli, caller: Caller, screen: Screen, layout: Layout) -> Result<ExitCode, Failure> {
+    if cli.config.is_some() {
+        caller.need_own_rights("--config")?;
+    }
+    let context = Context::new(caller, screen, layout, cli.config, cli.command.name());
+    cli.command.run(&context).await
+}
