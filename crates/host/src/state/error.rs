@@ -164,9 +164,12 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
 pub enum Damage {
     /// The path leads to a folder, a link or a device.
     NoFile,
-    /// The file has no content. Berth never leaves one behind: a new database
-    /// gets its name when it is complete.
-    Empty,
+    /// The file is empty or nearly so. Berth never leaves one behind: a new
+    /// database gets its name when it is complete.
+    Short {
+        /// How many bytes it has.
+        length: u64,
+    },
     /// The file is gone and its write-ahead log is not.
     Lost,
     /// The content is not SQLite's.
@@ -207,7 +210,7 @@ impl Damage {
             Self::Foreign | Self::NoFile => {
                 "nothing was changed: find out what put it there, move it away, and restore Berth's own".to_owned()
             }
-            Self::Empty | Self::Lost => "nothing was changed: restore a backup of the whole folder".to_owned(),
+            Self::Short { .. } | Self::Lost => "nothing was changed: restore a backup of the whole folder".to_owned(),
             Self::NoDatabase | Self::Malformed { .. } => format!(
                 "nothing was changed: keep a copy of the folder, then restore a backup or rescue the rows with `sqlite3 {database} .recover`"
             ),
@@ -219,7 +222,7 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFile => write!(f, "it is no regular file"),
-            Self::Empty => write!(f, "it is empty"),
+            Self::Short { length } => write!(f, "it has {length} bytes"),
             Self::Lost => write!(f, "the file is gone although its log `berth.db-wal` is there"),
             Self::NoDatabase => write!(f, "it is no SQLite database"),
             Self::Malformed { findings } if findings.is_empty() => write!(f, "SQLite finds it malformed"),

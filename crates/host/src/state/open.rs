@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use berth_core::Layout;
 use rustix::fs::OFlags;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::time::Instant;
 
@@ -20,6 +20,10 @@ const APPLICATION_ID: i64 = 0x4265_7274;
 /// One after the other; the schema's version is how many have been applied.
 /// What has been released is never edited.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_agents.sql")];
+
+/// The header and the least page of a database. SQLite takes less than a header
+/// for a new database and would write to it.
+const LENGTH_MIN: u64 = 512;
 
 /// How many statements run at once in one process. Writers wait for each other
 /// anyway; readers never wait.
@@ -64,17 +68,21 @@ pub(super) fn pool(database: &Path, patience: Duration) -> SqlitePool {
 pub(super) async fn check_schema(state: &State) -> Result<(), StateError> {
     let failed = state.failed("read the schema's version");
     let mut connection = state.pool.acquire().await.map_err(failed)?;
-    let (application, mut version) = stamps(&mut connection).await.map_err(failed)?;
-    if application != APPLICATION_ID {
+    let mut stamps = Stamps::read(&mut connection).await.map_err(failed)?;
+    if stamps.application != APPLICATION_ID {
         return Err(state.damaged(Damage::Foreign));
     }
     let known = schema_version(MIGRATIONS.len());
-    if version < known {
+    if stamps.version < known {
         migrate(&mut connection).await.map_err(state.failed("update the schema"))?;
-        (_, version) = stamps(&mut connection).await.map_err(failed)?;
+        stamps = Stamps::read(&mut connection).await.map_err(failed)?;
     }
-    if version > known {
-        return Err(state.damaged(Damage::Newer { found: version, known }));
+    if stamps.version > known {
+        return Err(state.damaged(Damage::Newer { found: stamps.version, known }));
+    }
+    if stamps.journal != "wal" {
+        // A restored copy may be in another mode.
+        use_wal(&mut connection).await.map_err(state.failed("turn WAL mode on"))?;
     }
     Ok(())
 }
@@ -83,7 +91,6 @@ fn options(database: &Path, patience: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(database)
         .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(patience)
@@ -127,21 +134,21 @@ fn is_there(layout: &Layout) -> io::Result<bool> {
 fn damage_outside(layout: &Layout) -> io::Result<Option<Damage>> {
     let damage = match kind_of(&layout.database())? {
         Some(Found::Other) => Some(Damage::NoFile),
-        Some(Found::File { is_empty: true }) => Some(Damage::Empty),
-        Some(Found::File { is_empty: false }) => None,
+        Some(Found::File { length }) if length < LENGTH_MIN => Some(Damage::Short { length }),
+        Some(Found::File { .. }) => None,
         None => kind_of(&beside(&layout.database(), "-wal"))?.map(|_| Damage::Lost),
     };
     Ok(damage)
 }
 
 enum Found {
-    File { is_empty: bool },
+    File { length: u64 },
     Other,
 }
 
 fn kind_of(path: &Path) -> io::Result<Option<Found>> {
     match path.symlink_metadata() {
-        Ok(found) if found.is_file() => Ok(Some(Found::File { is_empty: found.len() == 0 })),
+        Ok(found) if found.is_file() => Ok(Some(Found::File { length: found.len() })),
         Ok(_) => Ok(Some(Found::Other)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -200,6 +207,7 @@ async fn create(layout: &Layout, patience: Duration) -> Result<(), StateError> {
 
 async fn fill(unfinished: &Path, patience: Duration) -> sqlx::Result<()> {
     let mut connection = options(unfinished, patience).connect().await?;
+    use_wal(&mut connection).await?;
     migrate(&mut connection).await?;
     connection.close().await
 }
@@ -207,7 +215,7 @@ async fn fill(unfinished: &Path, patience: Duration) -> sqlx::Result<()> {
 /// Applies what is missing, all or nothing.
 async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let (_, version) = stamps(&mut transaction).await?;
+    let version = Stamps::read(&mut transaction).await?.version;
     if version >= schema_version(MIGRATIONS.len()) {
         // Another process was faster.
         return transaction.rollback().await;
@@ -225,10 +233,29 @@ async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-async fn stamps(connection: &mut SqliteConnection) -> sqlx::Result<(i64, i64)> {
-    sqlx::query_as("SELECT application_id, user_version FROM pragma_application_id, pragma_user_version")
+/// What is asked at each open, all of it in the first page of the file.
+#[derive(sqlx::FromRow)]
+struct Stamps {
+    application: i64,
+    version: i64,
+    journal: String,
+}
+
+impl Stamps {
+    async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
+        sqlx::query_as(
+            "SELECT application_id AS application, user_version AS version, journal_mode AS journal \
+             FROM pragma_application_id, pragma_user_version, pragma_journal_mode",
+        )
         .fetch_one(connection)
         .await
+    }
+}
+
+/// The mode stays with the file. It is not set at each connect, which would
+/// change the file before anything is known about it.
+async fn use_wal(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(connection).await.map(|_| ())
 }
 
 fn schema_version(migrations: usize) -> i64 {
