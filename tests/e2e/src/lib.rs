@@ -13,6 +13,7 @@ mod agent;
 mod berth_host;
 mod sql;
 pub mod text;
+mod victims;
 
 pub use berth_testhost::{HostCommand, Output, Running, TestHost, wait_until};
 pub use rustix::process::Signal;
@@ -21,3 +22,4 @@ pub use serde_json::Value;
 pub use self::agent::{Agent, agent, agent_as, json};
 pub use self::berth_host::BerthHost;
 pub use self::sql::sql;
+pub use self::victims::{Victim, Victims};
