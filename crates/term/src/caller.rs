@@ -45,7 +45,7 @@ pub enum CallerError {
     },
     /// An option that only root itself may use.
     #[error(
-        "`{what}` is refused through sudo: who may only run this program as root must not choose the files it uses; \
+        "`{what}` is refused through sudo: who may only run this program as root must not choose its files and settings; \
          root itself may, in a shell where `SUDO_UID` is not set"
     )]
     Delegated {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn paths_are_refused_through_sudo_with_the_reason() {
         let error = through_sudo("1000", "ada").need_own_rights("--config").expect_err("refused");
-        insta::assert_snapshot!(error, @"`--config` is refused through sudo: who may only run this program as root must not choose the files it uses; root itself may, in a shell where `SUDO_UID` is not set");
+        insta::assert_snapshot!(error, @"`--config` is refused through sudo: who may only run this program as root must not choose its files and settings; root itself may, in a shell where `SUDO_UID` is not set");
         assert_eq!(error.code(), Code::Usage);
     }
 }
