@@ -62,6 +62,11 @@ impl Agent {
     #[track_caller]
     pub fn named(host: &TestHost, name: &str) -> Self {
         agent(host, &["destroy", name]).ok();
+        Self::attach(host, name)
+    }
+
+    /// The agent of this name that is there already.
+    pub fn attach(host: &TestHost, name: &str) -> Self {
         Self { host: host.clone(), name: name.to_owned(), is_kept: false }
     }
 

@@ -8,6 +8,24 @@ use berth_testhost::{OwnHost, TestHost};
 /// The programs that make a host a host of Berth.
 const PROGRAMS: [&str; 2] = ["agent", "berth-guard"];
 
+const FLAKE: &str = "/etc/berth/closures/flake.nix";
+/// What the flake says of agents as the host's image has it.
+const NORMAL: &str = r#"agent = system { name = "agent"; kind = "normal"; inherit marker; };"#;
+
+/// An init that is ready at once and does nothing, for tests of numbers.
+const IDLE_INIT: &str = r#"#!@tools@/bin/bash
+export PATH=@tools@/bin
+mount -o bind "@guest@/usr" /usr
+for folder in bin sbin lib lib64; do
+  [[ -e /$folder ]] || ln -s "usr/$folder" "/$folder"
+done
+exec /usr/bin/python3 -ISc '
+import os, signal, socket, sys
+signal.signal(signal.SIGRTMIN + 3, lambda *_: sys.exit(0))
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while True: signal.pause()'
+"#;
+
 /// A host of one test alone, with Berth's programs as they were built last. It
 /// ends with the value.
 #[derive(Debug)]
@@ -45,6 +63,53 @@ impl BerthHost {
     #[track_caller]
     pub fn configure(&self, configuration: &str) {
         self.write_file("/etc/berth/berth.toml", configuration, 0o644);
+    }
+
+    /// Lets agents be made from another system of the host's flake, such as
+    /// `degraded`; `agent` is the usual one. The next `agent build` takes it.
+    ///
+    /// # Panics
+    /// If the flake cannot be changed.
+    #[track_caller]
+    pub fn offer(&self, system: &str) {
+        let agent = match system {
+            "agent" => NORMAL.to_owned(),
+            other => format!("agent = self.nixosConfigurations.{other};"),
+        };
+        let replace = |line: &str| {
+            let is_agent = line.trim_start().starts_with("agent = ");
+            format!("{}\n", if is_agent { &agent } else { line })
+        };
+        let flake: String = self.read_file(FLAKE).lines().map(replace).collect();
+        assert!(flake.contains(&agent), "the flake of the test host has another form");
+        self.write_file(FLAKE, flake, 0o644);
+    }
+
+    /// Lets agents be made from a system that is ready at once and does
+    /// nothing: no ssh, no systemd inside. Create them with `--no-wait`.
+    ///
+    /// # Panics
+    /// If it cannot be built.
+    #[track_caller]
+    pub fn offer_idle(&self) {
+        self.change_guest("cat >init", IDLE_INIT);
+        self.offer("agent");
+        self.command("agent").arg("build").ok();
+    }
+
+    /// Changes what the host's systems are made of, by a line of shell in that
+    /// folder with this stdin. The next `agent build` takes it.
+    ///
+    /// # Panics
+    /// If the line fails.
+    #[track_caller]
+    pub fn change_guest(&self, script: &str, stdin: &str) {
+        let script = format!(
+            "cd /usr/share/berth-testhost/guest && {script} && \
+             nix --extra-experimental-features 'nix-command flakes' \
+             flake lock --update-input guest path:/etc/berth/closures"
+        );
+        self.shell(&script).stdin(stdin).ok();
     }
 
     /// Reboots it; its files stay.
