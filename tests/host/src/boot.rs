@@ -74,7 +74,8 @@ impl TestHost {
         let images = Images::ensure(cache, progress)?;
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
-        if read_state(&folder)?.is_some_and(|state| state.nspawn.is_alive()) {
+        // Without a leader it was never up: who booted it was killed meanwhile.
+        if read_state(&folder)?.is_some_and(|state| state.leader.is_some_and(ProcessId::is_alive)) {
             bail!("host `{name}` is already up; use it, or end it with `./dev host down --name {name}`");
         }
         let cgroup = cgroup(cache, name)?;

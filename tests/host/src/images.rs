@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -53,8 +54,7 @@ impl Images {
         flock(&lock, FlockOperation::LockExclusive)?;
         remove_unfinished(cache)?;
 
-        let host_base = ensure_base(cache, "host", progress)?;
-        let guest_base = ensure_base(cache, "guest", progress)?;
+        let (host_base, guest_base) = ensure_bases(cache, progress)?;
         let image = cache.image(&image_key(&host_base, &guest_base)?);
         if !image.exists() {
             progress("setting up the host and the guests' store (10 s)");
@@ -131,15 +131,40 @@ fn build_atomically(path: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Res
     Ok(())
 }
 
-fn ensure_base(cache: &Cache, kind: &str, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
-    let packages = packages(kind)?;
-    let inputs = format!("{SUITE}\n{}\n{}\n", packages.join(" "), LEFT_OUT.join(" "));
-    let base = cache.base(kind, &hash(inputs.as_bytes())?);
-    if !base.exists() {
-        progress(&format!("building the {kind}'s file system from Debian packages (a minute)"));
-        build_atomically(&base, |unfinished| build_base(&packages, unfinished))?;
+/// Both bases, built side by side where they are missing.
+fn ensure_bases(cache: &Cache, progress: &mut dyn FnMut(&str)) -> Result<(PathBuf, PathBuf)> {
+    let (host, guest) = (Base::of(cache, "host")?, Base::of(cache, "guest")?);
+    if !host.path.exists() || !guest.path.exists() {
+        progress("building file systems from Debian packages (a minute)");
     }
-    Ok(base)
+    thread::scope(|scope| {
+        let building = scope.spawn(|| guest.ensure());
+        host.ensure()?;
+        building.join().expect("the builder does not panic")
+    })?;
+    Ok((host.path, guest.path))
+}
+
+/// A file system made of packages.
+struct Base {
+    packages: Vec<String>,
+    path: PathBuf,
+}
+
+impl Base {
+    fn of(cache: &Cache, kind: &str) -> Result<Self> {
+        let packages = packages(kind)?;
+        let inputs = format!("{SUITE}\n{}\n{}\n", packages.join(" "), LEFT_OUT.join(" "));
+        let path = cache.base(kind, &hash(inputs.as_bytes())?);
+        Ok(Self { packages, path })
+    }
+
+    fn ensure(&self) -> Result<()> {
+        if self.path.exists() {
+            return Ok(());
+        }
+        build_atomically(&self.path, |unfinished| build_base(&self.packages, unfinished))
+    }
 }
 
 fn packages(kind: &str) -> Result<Vec<String>> {
@@ -152,7 +177,7 @@ fn build_base(packages: &[String], target: &Path) -> Result<()> {
     let sources = AptSources::read(Path::new("/etc/apt"))?;
     let list = target.with_extension("unfinished.list");
     let stanzas = target.with_extension("unfinished.sources");
-    let mut command = Command::new("mmdebstrap");
+    let mut command = contained("mmdebstrap");
     command.args(["--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev"]);
     command.arg(format!("--include={}", packages.join(",")));
     for path in LEFT_OUT {
@@ -192,24 +217,31 @@ fn apt_transport_options() -> Result<Vec<String>> {
 
 fn build_image(host_base: &Path, guest_base: &Path, target: &Path) -> Result<()> {
     let assets = assets();
-    // All mounts of the build die with its mount namespace.
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "slave", "bash"]).arg(assets.join("build/image.sh"));
+    let mut command = contained("bash");
+    command.arg(assets.join("build/image.sh"));
     command.args([host_base, guest_base, &assets, target]);
     run(&mut command, "set up the host's image")
 }
 
+/// A program that dies with us, however we end, and takes its processes and
+/// mounts along: the next build must not find it at work.
+fn contained(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["--mount", "--propagation", "slave", program]);
+    command
+}
+
 fn run(command: &mut Command, aim: &str) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
         .output()
-        .with_context(|| format!("could not {aim}: `{program}` does not start; install it with ./dev"))?;
+        .with_context(|| format!("could not {aim}: setpriv does not start; install util-linux"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<_> = stderr.lines().collect();
         bail!(
-            "could not {aim}: `{program}` ended with {}\n{}",
+            "could not {aim}: it ended with {}; if a tool is missing, ./dev installs it\n{}",
             output.status,
             lines[lines.len().saturating_sub(40)..].join("\n")
         );

@@ -10,7 +10,12 @@ fn a_host_boots_completely_and_leaves_nothing() {
     let host = OwnHost::boot("lifecycle").expect("a host boots");
     assert_eq!(host.command("systemctl").arg("is-system-running").ok().stdout, "running\n");
     let leader = host.leader();
+    let groups = std::fs::read_to_string(format!("/proc/{leader}/cgroup")).expect("it runs");
+    let group =
+        groups.split('/').find(|part| part.starts_with("berth-testhost-")).expect("a group of its own");
+    assert!(cgroups().contains(group));
     drop(host);
+    assert!(!cgroups().contains(group), "its cgroup is gone");
     assert!(!std::path::Path::new(&format!("/proc/{leader}")).exists());
     let cache = Cache::from_env().expect("a cache");
     let hosts = TestHost::list(&cache).expect("hosts are listed");
@@ -216,4 +221,14 @@ fn nix_build<'h>(host: &'h TestHost, flake: &str, name: &str) -> berth_testhost:
     host.command("nix")
         .args(["--extra-experimental-features", "nix-command flakes", "build", "--no-link", "--json"])
         .arg(format!("{flake}#nixosConfigurations.{name}.config.system.build.toplevel"))
+}
+
+/// The names of all cgroups of the machine outside, in the hierarchies that a
+/// host has groups in.
+fn cgroups() -> String {
+    let found = std::process::Command::new("find")
+        .args(["/sys/fs/cgroup", "-maxdepth", "3", "-name", "berth-testhost-*"])
+        .output()
+        .expect("find starts");
+    String::from_utf8_lossy(&found.stdout).into_owned()
 }
