@@ -30,12 +30,42 @@ const POWER_OFF_DEADLINE: Duration = Duration::from_secs(30);
 pub struct BootOptions {
     /// Tells several hosts apart: lower-case letters, digits and dashes.
     pub name: String,
+    /// What the container roots lie on.
+    pub roots: Roots,
 }
 
 impl BootOptions {
     /// A host of this name.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), roots: Roots::Plain }
+    }
+
+    /// With the container roots on btrfs, where folders can be subvolumes.
+    #[must_use]
+    pub fn on_btrfs(mut self) -> Self {
+        self.roots = Roots::Btrfs;
+        self
+    }
+}
+
+/// The file system of the container roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Roots {
+    /// The one of the machine outside.
+    #[default]
+    Plain,
+    /// A btrfs of their own, on a loop device.
+    Btrfs,
+}
+
+impl Roots {
+    /// The word that the launch script knows.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Btrfs => "btrfs",
+        }
     }
 }
 
@@ -57,6 +87,8 @@ struct State {
     /// Folders of the cache that the host's root is made of.
     #[serde(default)]
     uses: Vec<PathBuf>,
+    #[serde(default)]
+    roots: Roots,
 }
 
 impl TestHost {
@@ -82,7 +114,7 @@ impl TestHost {
         clear(&folder, &cgroup)?;
         prepare(&folder, &images)?;
         cgroup.create()?;
-        match start(name, &folder, &cgroup, &images) {
+        match start(options, &folder, &cgroup, &images) {
             Ok(host) => Ok(host),
             Err(error) => {
                 let console = console_tail(&folder);
@@ -125,10 +157,11 @@ impl TestHost {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
         let cgroup = cgroup(cache, name)?;
+        let state = read_state(&folder)?.with_context(|| format!("host `{name}` is not up"))?;
         power_off(&folder);
         cgroup.kill_and_remove()?;
         cgroup.create()?;
-        start(name, &folder, &cgroup, &images)
+        start(&BootOptions { name: name.to_owned(), roots: state.roots }, &folder, &cgroup, &images)
     }
 
     /// Powers the host off and removes everything it had; not being up is fine.
@@ -185,10 +218,15 @@ pub struct OwnHost {
 impl OwnHost {
     /// Boots a host of this name.
     pub fn boot(name: &str) -> Result<Self> {
+        Self::boot_with(&BootOptions::named(name))
+    }
+
+    /// Boots a host with options.
+    pub fn boot_with(options: &BootOptions) -> Result<Self> {
         let cache = Cache::from_env()?;
         // What an earlier run of the test left, killed before it could clean up.
-        TestHost::down(&cache, name)?;
-        let host = TestHost::boot(&cache, &BootOptions::named(name), &mut |step| eprintln!("{step}"))?;
+        TestHost::down(&cache, &options.name)?;
+        let host = TestHost::boot(&cache, options, &mut |step| eprintln!("{step}"))?;
         Ok(Self { cache, host })
     }
 
@@ -296,7 +334,7 @@ fn prepare(folder: &HostFolder, images: &Images) -> Result<()> {
     run(Command::new("cp").arg("-a").args([&images.nix.join("var/nix/db"), &database]))
 }
 
-fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> Result<TestHost> {
+fn start(options: &BootOptions, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> Result<TestHost> {
     // An abstract name is free of length limits and leaves no file.
     let socket_name = cgroup.path().file_name().expect("the group has a name").to_owned();
     let address = SocketAddr::from_abstract_name(socket_name.as_encoded_bytes())?;
@@ -307,10 +345,11 @@ fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> R
     let mut child = Command::new("setsid")
         .args(["unshare", "--mount", "--propagation", "slave", "bash"])
         .arg(assets().join("boot/launch.sh"))
-        .arg(name)
+        .arg(&options.name)
         .arg(folder.root())
         .arg(format!("{}:{}", images.layer.display(), images.host_base.display()))
         .arg(cgroup.path())
+        .arg(options.roots.word())
         .env("NOTIFY_SOCKET", format!("@{}", socket_name.display()))
         .stdin(Stdio::null())
         .stdout(console.try_clone()?)
@@ -318,7 +357,8 @@ fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> R
         .spawn()
         .context("could not start `setsid`")?;
     let nspawn = ProcessId::of(child.id()).context("the host ended at once")?;
-    write_state(folder, &State { nspawn, leader: None, uses: images.folders() })?;
+    let state = State { nspawn, leader: None, uses: images.folders(), roots: options.roots };
+    write_state(folder, &state)?;
 
     let end = Instant::now() + BOOT_DEADLINE;
     let mut leader = None;
@@ -338,9 +378,9 @@ fn start(name: &str, folder: &HostFolder, cgroup: &Cgroup, images: &Images) -> R
             }
         }
         if let (true, Some(leader)) = (message.lines().any(|line| line == "READY=1"), leader) {
-            write_state(folder, &State { nspawn, leader: Some(leader), uses: images.folders() })?;
+            write_state(folder, &State { leader: Some(leader), ..state })?;
             let command_cgroup = cgroup.of_process(leader.pid)?;
-            return Ok(TestHost { name: name.to_owned(), leader, command_cgroup });
+            return Ok(TestHost { name: options.name.clone(), leader, command_cgroup });
         }
     }
 }

@@ -21,7 +21,7 @@ mod leftovers;
 mod process;
 mod wait;
 
-pub use boot::{BootOptions, OwnHost, TestHost};
+pub use boot::{BootOptions, OwnHost, Roots, TestHost};
 pub use cache::Cache;
 pub use command::{HostCommand, Output, Running};
 pub use images::Images;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_testhost::{TestHost, wait_until};
+use berth_testhost::{BootOptions, OwnHost, TestHost, wait_until};
 
 use crate::plain::Plain;
 
@@ -34,6 +34,23 @@ fn destroy_reports_success_with_an_immutable_file_left() {
     assert!(destroyed.stderr.contains("Operation not permitted"), "{destroyed}");
     assert!(host.exists(&plain.path("/home/agent/kept")));
     assert!(!host.exists(&plain.configuration()));
+}
+
+#[test]
+fn destroy_reports_success_with_a_btrfs_subvolume_left() {
+    let options = BootOptions::named("stand-in-btrfs").on_btrfs();
+    let host = OwnHost::boot_with(&options).expect("a host boots");
+    let plain = Plain::created(&host);
+    plain.configure("PRIVATE_USERS=pick");
+    plain.configure("EXTRA_NSPAWN_FLAGS=--private-users-ownership=auto");
+    plain.tool("start").ok();
+    let subvolume = plain.path("/srv/subvolume");
+    host.command("btrfs").args(["subvolume", "create", &subvolume]).ok();
+    // An empty one would go like a folder.
+    host.write_file(&format!("{subvolume}/file"), "kept", 0o644);
+    let destroyed = plain.tool("destroy").ok();
+    assert!(destroyed.stderr.contains("since it's on a different device"), "{destroyed}");
+    assert!(host.exists(&subvolume));
 }
 
 #[test]
