@@ -41,7 +41,7 @@ units() {
     systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-random-seed.service \
     systemd-repart.service systemd-sysctl.service systemd-sysusers.service \
     systemd-tmpfiles-clean.timer systemd-update-utmp.service systemd-update-utmp-runlevel.service \
-    dev-hugepages.mount dev-mqueue.mount proc-sys-fs-binfmt_misc.automount \
+    dev-hugepages.mount dev-mqueue.mount var-lib-machines.mount proc-sys-fs-binfmt_misc.automount \
     sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount \
     sys-kernel-tracing.mount e2scrub_reap.service systemd-machine-id-commit.service
   systemctl enable -q ssh.service nix-daemon.socket \
