@@ -6,13 +6,15 @@
 //! runs as root. Secrets go in by stdin only, which is why arguments may be
 //! logged and shown in errors.
 //!
-//! Five ways to run it:
+//! Seven ways to run it:
 //!
 //! - [`Invocation::run`]: captured; an exit code other than zero is an error.
 //! - [`Invocation::run_any`]: captured; the caller judges the exit.
 //! - [`Invocation::run_watched`]: the same, and each line of stderr is told as
 //!   it comes.
 //! - [`Invocation::stream`]: stdin, stdout and stderr are ours (`logs -f`).
+//! - [`Invocation::relay`] and [`Invocation::relay_terminal`]: as if they were
+//!   ours, for what runs inside a container and must not hold them.
 //! - [`Invocation::replace`]: the program takes our place (`agent ssh`).
 //!
 //! Captured children are leaders of their own process groups. At the deadline,
@@ -24,6 +26,7 @@ mod error;
 mod invocation;
 mod lines;
 mod output;
+mod relay;
 mod stream;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +37,7 @@ pub use error::ExecError;
 pub use invocation::{Call, Invocation, Stdin};
 pub use lines::Watcher;
 pub use output::{Captured, Exit, Output};
+pub use relay::Relayed;
 
 /// Where a program would be found; nothing when it is not installed.
 pub fn find(program: &str) -> Option<PathBuf> {

@@ -70,8 +70,7 @@ async fn show_running(container: ContainerName, command: Vec<OsString>) -> Resul
     let exit = if io::stdout().is_terminal() {
         stream_escaped(container, command).await?
     } else {
-        let run = Run::new(container, Owner::Root, Stdio::Pipe, &command, running::random())?;
-        running::stream(&run, run.invocation()).await?
+        Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?.run().await?
     };
     Ok(exit.shell_code().into())
 }
@@ -105,7 +104,7 @@ fn journalctl(args: &Args) -> Vec<OsString> {
 async fn stream_escaped(container: ContainerName, command: Vec<OsString>) -> Result<Exit, Failure> {
     let shell = ["sh", "-c", TO_STDERR, "sh"].map(OsString::from);
     let command: Vec<OsString> = shell.into_iter().chain(command).collect();
-    let run = Run::new(container, Owner::Root, Stdio::Pipe, &command, running::random())?;
+    let run = Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?;
     let mut signals = Signals::listen()?;
     // A terminal that is gone takes us with it; nothing else can go wrong.
     let show = |line: &str| drop(stdout::print(&format!("{}\n", printable_line(line))));

@@ -1,13 +1,12 @@
 //! `agent run`.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use berth_core::AgentName;
 use berth_core::guest::Owner;
-use berth_host::exec::Stdin;
 use berth_host::guests::{Run, Stdio};
 use berth_term::Failure;
 
@@ -48,8 +47,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
     host.state.close().await;
     let user = if args.root { Owner::Root } else { Owner::Agent };
     let run = Run::new(record.container, user, stdio(), &args.command, running::random())?;
-    let exit = running::stream(&run, run.invocation().stdin(Stdin::Inherit)).await?;
-    Ok(exit.shell_code().into())
+    Ok(run.run().await?.shell_code().into())
 }
 
 fn stdio() -> Stdio {
@@ -61,12 +59,12 @@ fn stdio() -> Stdio {
 }
 
 /// The kind of the caller's terminal, if it is the name of one.
-fn terminal_kind(term: Option<OsString>) -> OsString {
-    let is_name = |term: &OsStr| {
-        let is_name_byte = |b: &u8| b.is_ascii_alphanumeric() || b"-+._".contains(b);
-        !term.is_empty() && term.as_encoded_bytes().iter().all(is_name_byte)
+fn terminal_kind(term: Option<OsString>) -> String {
+    let is_name = |term: &String| {
+        let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"-+._".contains(&b);
+        !term.is_empty() && term.bytes().all(is_name_byte)
     };
-    term.filter(|term| is_name(term)).unwrap_or_else(|| "dumb".into())
+    term.and_then(|term| term.into_string().ok()).filter(is_name).unwrap_or_else(|| "dumb".to_owned())
 }
 
 #[cfg(test)]

@@ -3,10 +3,7 @@
 use berth_core::{AgentName, Shown};
 use berth_host::Host;
 use berth_host::agents::{self, AgentError};
-use berth_host::exec::{Exit, Invocation};
-use berth_host::guests::Run;
 use berth_host::state::BerthRecord;
-use berth_term::interrupt::Signals;
 use berth_term::{Code, Failure};
 
 /// The record of an agent, and what it is in.
@@ -43,18 +40,6 @@ pub(super) fn not_running(program: &str, name: &AgentName, state: Shown) -> Fail
         Shown::Destroying => "is being removed".to_owned(),
     };
     Failure::new(Code::Failed, format!("the agent `{name}` {told}"))
-}
-
-/// Runs a command inside with our own stdin, stdout and stderr. If we are
-/// interrupted it is ended inside too.
-pub(super) async fn stream(run: &Run, invocation: Invocation) -> Result<Exit, Failure> {
-    let mut signals = Signals::listen()?;
-    let exit = invocation.stream().await?;
-    if matches!(exit, Exit::Signal(_)) || signals.has_come().await {
-        // It may have ended by itself, which is as good.
-        run.stop_invocation().run_any().await?;
-    }
-    Ok(exit)
 }
 
 /// A number that tells this run's unit apart from others.

@@ -30,7 +30,7 @@ const DEFAULT_KEEP: usize = 1 << 20;
 
 /// How long output is awaited after the tool itself has ended: a grandchild
 /// that lives on may hold the pipe open for ever.
-const DRAIN: Duration = Duration::from_secs(1);
+pub(super) const DRAIN: Duration = Duration::from_secs(1);
 
 /// What a child reads.
 #[derive(Default)]

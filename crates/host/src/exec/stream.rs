@@ -70,7 +70,7 @@ fn is_at_terminal() -> bool {
 }
 
 /// The signals that a streaming child must get.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Listener,
     quit: Listener,
     terminate: Listener,
@@ -78,7 +78,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -89,7 +89,7 @@ impl Signals {
 
     /// The next signal to forward. At a terminal INT and QUIT have reached the
     /// child already; we only do not die of them ourselves.
-    async fn next(&mut self, is_at_terminal: bool) -> Signal {
+    pub(super) async fn next(&mut self, is_at_terminal: bool) -> Signal {
         loop {
             let from_keyboard = tokio::select! {
                 _ = self.terminate.recv() => return Signal::TERM,

@@ -7,10 +7,11 @@ use berth_core::ContainerName;
 use berth_core::guest::{AGENT_USER, Owner};
 use thiserror::Error;
 
-use crate::exec::Invocation;
+use crate::exec::{ExecError, Exit, Invocation, Stdin};
 
-/// Where programs are looked for until the system inside says otherwise: NixOS
-/// first, then what other distributions use.
+/// Where programs are looked for when the system inside has no NixOS
+/// environment to read. (`ExecSearchPath` would do, but systemd 252 refuses
+/// every value of it on a transient unit.)
 const SEARCH_PATH: &str = "/run/wrappers/bin:/run/current-system/sw/bin:\
                            /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -18,19 +19,31 @@ const SEARCH_PATH: &str = "/run/wrappers/bin:/run/current-system/sw/bin:\
 /// command. The text is fixed: the command comes as arguments. A shell, because
 /// it says what it did not find, with the exit codes 126 and 127 that everybody
 /// knows; systemd alone would answer 203 in silence.
-const AS_LOGIN: &str = r#"if [ -r /etc/set-environment ]; then . /etc/set-environment; fi; exec "$@""#;
+const AS_LOGIN: &str = "if [ -r /etc/set-environment ]; then . /etc/set-environment; fi; ";
+const PLAINLY: &str = r#"exec "$@""#;
+
+/// Makes the terminal the controlling one, so that Ctrl-C and `/dev/tty` work.
+///
+/// The terminal is a pair of Berth's own, not one that `systemd-run --pty`
+/// makes: with `--machine` that fails in systemd 252.39 and in 254 to 256
+/// (<https://github.com/systemd/systemd/pull/33216>). Its name does not exist
+/// inside, so what asks for the name (`tty`, tmux) goes without: use ssh.
+const AT_TERMINAL: &str = r#"exec setsid --ctty --wait "$@" <&1"#;
 
 /// How long the unit of an interrupted run may take to stop: as long as
 /// systemd gives it before it kills, and a little more.
 const STOP: Duration = Duration::from_secs(100);
 
-/// What the command is connected to.
+/// What the command is connected to. None of our own descriptors is handed
+/// over in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stdio {
-    /// Our stdin, stdout and stderr as they are.
+    /// Nothing to read; our stdout and stderr.
+    Out,
+    /// Our stdin, stdout and stderr.
     Pipe,
-    /// A terminal of its own, of this kind (`TERM`).
-    Terminal(OsString),
+    /// A terminal of its own that looks like ours, of this kind (`TERM`).
+    Terminal(String),
 }
 
 /// A command to be run inside, as a unit of the container's own systemd.
@@ -73,8 +86,24 @@ impl Run {
         Ok(Self { container, user, stdio, argv, unit: format!("berth-run-{random:016x}.service") })
     }
 
-    /// Runs it, for [`Invocation::stream`]: the exit code is the command's own.
-    /// When that is interrupted the command goes on inside until
+    /// Runs it to its end and passes its exit on. If we are told to end before
+    /// (INT, QUIT, TERM, HUP), all that it started inside has ended too when
+    /// this returns.
+    pub async fn run(&self) -> Result<Exit, ExecError> {
+        let relayed = match self.stdio {
+            Stdio::Out => self.invocation().relay().await?,
+            Stdio::Pipe => self.invocation().stdin(Stdin::Inherit).relay().await?,
+            Stdio::Terminal(_) => self.invocation().relay_terminal().await?,
+        };
+        if relayed.was_interrupted || matches!(relayed.exit, Exit::Signal(_)) {
+            // The client has ended. The unit may have, too, by itself.
+            self.stop_invocation().run_any().await?;
+        }
+        Ok(relayed.exit)
+    }
+
+    /// The call of [`run`](Self::run), for other ways to run it. When the
+    /// client ends early the command goes on inside until
     /// [`stop_invocation`](Self::stop_invocation) has run.
     pub fn invocation(&self) -> Invocation {
         let user = match self.user {
@@ -83,18 +112,14 @@ impl Run {
         };
         let run = Invocation::new("systemd-run")
             .args(["--quiet", "--machine", &self.container.to_string(), "--uid", user])
-            .args(["--wait", "--collect", "--unit", &self.unit])
-            .args(["--property=WorkingDirectory=~", &format!("--property=ExecSearchPath={SEARCH_PATH}")]);
-        let run = match &self.stdio {
-            Stdio::Pipe => run.arg("--pipe"),
-            // Newer ones tint the terminal and retitle it.
-            Stdio::Terminal(term) => run
-                .arg("--pty")
-                .env("TERM", term)
-                .env("SYSTEMD_TINT_BACKGROUND", "0")
-                .env("SYSTEMD_ADJUST_TERMINAL_TITLE", "0"),
+            .args(["--wait", "--collect", "--pipe", "--unit", &self.unit])
+            .args(["--property=WorkingDirectory=~", &format!("--setenv=PATH={SEARCH_PATH}")]);
+        let (run, become_command) = match &self.stdio {
+            Stdio::Out | Stdio::Pipe => (run, PLAINLY),
+            Stdio::Terminal(term) => (run.arg(format!("--setenv=TERM={term}")), AT_TERMINAL),
         };
-        run.args(["--", "sh", "-c", &unexpanded(AS_LOGIN), "sh"])
+        // The one program whose path every distribution has, NixOS too.
+        run.args(["--", "/bin/sh", "-c", &unexpanded(&format!("{AS_LOGIN}{become_command}")), "sh"])
             .args(self.argv.iter().map(|arg| unexpanded(arg)))
             .aim(format!("run {} in {}", self.argv[0], self.container))
     }
@@ -138,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_run_at_a_terminal_is_this_call() {
-        let at_terminal = run(Owner::Root, Stdio::Terminal("xterm-256color".into()), &["htop"]);
+        let at_terminal = run(Owner::Root, Stdio::Terminal("xterm-256color".to_owned()), &["htop"]);
         insta::assert_snapshot!(at_terminal.invocation().call());
     }
 
