@@ -157,6 +157,12 @@ impl Layout {
         self.root.join("run/systemd/machines")
     }
 
+    /// Folder of the folders through which nspawn passes mounts on to its
+    /// guests; an nspawn that was killed leaves its own.
+    pub fn propagation_dir(&self) -> PathBuf {
+        self.root.join("run/systemd/nspawn/propagate")
+    }
+
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root

@@ -15,10 +15,11 @@ pub struct ForgetError {
     source: io::Error,
 }
 
-/// Removes the pinned host key and the journal link of a container. Nothing
-/// there is success.
+/// Removes the pinned host key, the journal link and nspawn's folder of a
+/// container that is down. Nothing there is success.
 pub(crate) fn apply(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
     remove(&layout.known_hosts(name))?;
+    remove_propagation(layout, name)?;
     for link in journal_links(layout, name)? {
         remove(&link)?;
     }
@@ -49,6 +50,16 @@ pub(crate) fn all_journal_links(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf
     Ok(links.collect())
 }
 
+/// nspawn removes it itself unless it was killed. The guest sees it read-only,
+/// so that what lies in it is the host's.
+fn remove_propagation(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
+    let path = layout.propagation_dir().join(name.to_string());
+    match fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ForgetError { path, source }),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn remove(path: &Path) -> Result<(), ForgetError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -63,6 +74,22 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_a_killed_nspawn_left_is_removed_and_others_keep_theirs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::below(folder.path());
+        for container in ["a1/mount", "a11"] {
+            fs::create_dir_all(layout.propagation_dir().join(container)).expect("a folder");
+        }
+
+        for _ in 0..2 {
+            apply(&layout, "a1".parse().expect("a container")).expect("forgotten");
+        }
+
+        assert!(!layout.propagation_dir().join("a1").exists());
+        assert!(layout.propagation_dir().join("a11").exists());
+    }
 
     #[test]
     fn only_the_links_into_this_container_are_removed() {

@@ -63,6 +63,8 @@ pub struct Inventory {
     pub known_hosts: BTreeSet<ContainerName>,
     /// Links in the host's journal folder that lead into roots.
     pub journal_links: BTreeSet<ContainerName>,
+    /// Folders that a killed nspawn left.
+    pub propagations: BTreeSet<ContainerName>,
     /// Garbage-collector roots, by file name.
     pub gc_roots: BTreeSet<String>,
 }
@@ -83,6 +85,7 @@ impl Inventory {
             pins: tools.firewall.pins().await?,
             known_hosts: named_below(&layout.known_hosts_dir(), |name| Some(name))?,
             journal_links: journal_links(host)?,
+            propagations: named_below(&layout.propagation_dir(), |name| Some(name))?,
             gc_roots: file_names(&layout.gc_roots_dir())?,
         })
     }
@@ -100,6 +103,7 @@ impl Inventory {
             &pinned,
             &self.known_hosts,
             &self.journal_links,
+            &self.propagations,
         ]
         .into_iter()
         .flatten()
@@ -118,6 +122,7 @@ impl Inventory {
             (self.pins.iter().any(|pin| pin.container == name), "a firewall pin"),
             (self.known_hosts.contains(&name), "a pinned host key"),
             (self.journal_links.contains(&name), "a journal link"),
+            (self.propagations.contains(&name), "a folder of nspawn"),
         ]
         .into_iter()
         .filter_map(|(is_there, thing)| is_there.then_some(thing))
