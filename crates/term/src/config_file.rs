@@ -21,7 +21,7 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// What it says cannot be used.
-    #[error("`{}` cannot be used; check it with `agent check-config`", path.display())]
+    #[error("`{}` cannot be used", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ mod tests {
         let error = load(&Layout::host(), Some(&path)).expect_err("a bad file");
         let shown = crate::Failure::from(error).to_string();
         insta::assert_snapshot!(shown.replace(&path.display().to_string(), "/etc/berth/berth.toml"), @"
-        error: `/etc/berth/berth.toml` cannot be used; check it with `agent check-config`
+        error: `/etc/berth/berth.toml` cannot be used
           because: the configuration has 2 problems:
               `subnet`: `10.0.0.0/8` is a /8: take a /16 (32,512 berths) to a /24 (127 berths)
               `colour`: is unknown; known here are `subnet`, `closures`, `public_host`, `ownership`, `agent`, `deadlines`
