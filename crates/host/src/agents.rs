@@ -93,3 +93,6 @@ async fn note(host: &Host, by: &Actor, record: &BerthRecord, action: &'static st
         tracing::error!(action, name = %record.name, %error, "the event could not be recorded");
     }
 }
+
+#[cfg(test)]
+mod tests;

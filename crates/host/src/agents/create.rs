@@ -5,7 +5,7 @@ use berth_core::phase::Happening;
 use berth_core::plan::{self, CreateRequest, Plan};
 use berth_core::{AgentName, ContainerName, Kind, Limits, Phase, Slot, StorePath, Ttl};
 
-use super::error::left_detail;
+use super::error::{chain, left_detail};
 use super::{Actor, AgentError, Detail, find, lock, note, preparation};
 use crate::apply::{ApplyError, apply, apply_all};
 use crate::boot_report;
@@ -47,7 +47,15 @@ pub async fn create(
     }
     let (record, _lock) = reserve(host, &options, by, progress).await?;
     note(host, by, &record, "create", Outcome::Began, None).await;
-    let has_leftovers = inventory::has_traces(host, record.container)?;
+    let has_leftovers = match inventory::has_traces(host, record.container) {
+        Ok(has_leftovers) => has_leftovers,
+        Err(error) => {
+            // Nothing is done to the host yet.
+            remove_record(host, &record).await?;
+            note(host, by, &record, "create", Outcome::Failed, Some(chain(&error))).await;
+            return Err(error.into());
+        }
+    };
     let plan = plan::create(request(host, &record, options.wait), has_leftovers);
     match apply(host, &plan, progress, interrupt).await {
         Ok(()) => {
@@ -176,7 +184,7 @@ async fn take_back(
         let way_out = "run `agent doctor --fix` when it is mended".to_owned();
         details.push(Detail { title: "what to do".to_owned(), lines: vec![way_out] });
     }
-    let reason = super::error::chain(&error);
+    let reason = chain(&error);
     note(host, by, record, "create", Outcome::Failed, Some(reason)).await;
     AgentError::Create { name: record.name.clone(), source: error, details }
 }

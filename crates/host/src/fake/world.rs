@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) flakes: BTreeMap<String, Result<StorePath, String>>,
     violations: Vec<String>,
     faults: Faults,
+    is_hanging: bool,
 }
 
 /// A loaded unit.
@@ -115,8 +116,15 @@ impl FakeWorld {
         self.lock().faults.put_at(number, Fault::Hang);
     }
 
+    /// Whether a call has come to where it hangs: what waits for it can be
+    /// dropped or interrupted now.
+    pub fn is_hanging(&self) -> bool {
+        self.lock().is_hanging
+    }
+
     /// Takes all faults back that have not happened yet.
     pub fn clear_faults(&self) {
+        self.lock().is_hanging = false;
         self.lock().faults.clear();
     }
 
@@ -286,7 +294,10 @@ impl FakeWorld {
         match self.fault(call, moment) {
             None => Ok(()),
             Some(Fault::Fail) => Err(failure(call, "planned by the test")),
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                self.lock().is_hanging = true;
+                std::future::pending().await
+            }
         }
     }
 

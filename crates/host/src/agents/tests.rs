@@ -1,0 +1,6 @@
+//! The operations against a fake host that fails, hangs and dies on cue.
+
+mod bed;
+mod cut_short;
+mod life;
+mod random;
