@@ -42,9 +42,13 @@ impl Screen {
     pub fn note(&self, text: &str) {
         let text = printable(text);
         // Nobody is left to be told when stderr is closed.
-        self.bars.suspend(|| {
-            let _ = writeln!(io::stderr().lock(), "{text}");
-        });
+        self.above(|| drop(writeln!(io::stderr().lock(), "{text}")));
+    }
+
+    /// Prints something while nothing is being drawn: for results on stdout,
+    /// which may be the same terminal.
+    pub fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bars.suspend(print)
     }
 
     /// Prints why a command failed.

@@ -116,7 +116,9 @@ impl Destroyer {
 /// Tells what became of one agent, and the code for it.
 pub(super) fn tell(screen: &Screen, name: &AgentName, outcome: Result<Destroyed, AgentError>) -> Code {
     let printed = match outcome {
-        Ok(Destroyed::Removed) => stdout::print(&format!("destroyed {name}\n")).map_err(Failure::from),
+        Ok(Destroyed::Removed) => {
+            screen.above(|| stdout::print(&format!("destroyed {name}\n"))).map_err(Failure::from)
+        }
         Ok(Destroyed::NotThere) => {
             screen.note(&format!("there is no agent `{name}`"));
             Ok(())
