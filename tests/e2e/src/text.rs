@@ -57,6 +57,30 @@ pub fn without_durations(text: &str) -> String {
     shown + rest
 }
 
+/// Lines that tell a step because it was slow: on a busy machine every step
+/// may be.
+pub fn without_slow_steps(text: &str) -> String {
+    const STEPS: [&str; 16] = [
+        "build path:",
+        "building ",
+        "close the firewall for ",
+        "create container ",
+        "limit ",
+        "load the firewall",
+        "look the host over",
+        "open the firewall for ",
+        "prepare the files of ",
+        "release unused closures",
+        "remove container ",
+        "remove the traces of ",
+        "start a",
+        "stop a",
+        "take back the limits of ",
+        "wait for ssh in ",
+    ];
+    without_lines(text, |line| STEPS.iter().any(|step| line.starts_with(step)))
+}
+
 /// Lines that this says are unstable as a whole.
 pub fn without_lines(text: &str, is_unstable: impl Fn(&str) -> bool) -> String {
     text.lines().filter(|line| !is_unstable(line)).map(|line| format!("{line}\n")).collect()
@@ -103,5 +127,6 @@ mod tests {
         assert_eq!(without_times("  Nov 20 19:40:12 host x: y\nz"), "  TIME host x: y\nz\n");
         assert_eq!(without_durations("a1s took 1.5s, 20ms, 2 s, 3sx"), "a1s took TIME, TIME, 2 s, 3sx");
         assert_eq!(without_lines("a\nb\n", |line| line == "a"), "b\n");
+        assert_eq!(without_slow_steps("start a1\nerror: x\n    stop a1\n"), "error: x\n    stop a1\n");
     }
 }

@@ -15,8 +15,8 @@ fn no_address_is_given_twice_under_32_creates_from_separate_processes() {
     let creates: Vec<Running> =
         names.iter().map(|name| agent(&host, &["create", name, "--no-wait"]).spawn()).collect();
     for create in creates {
-        let created = create.wait();
-        assert!(created.is_success(), "{created}");
+        let ended = create.wait();
+        assert!(ended.is_success(), "{ended}");
     }
 
     let list = json(&agent(&host, &["list", "--json"]).ok());
