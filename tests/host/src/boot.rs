@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, HostFolder};
 use crate::cgroup::Cgroup;
 use crate::images::{Images, assets};
+use crate::options::BootOptions;
 use crate::process::ProcessId;
+use crate::state::{self, State};
 use crate::wait::poll;
 
 /// Names the host that `cargo xtask` booted for a test run.
@@ -25,50 +26,6 @@ pub(crate) const SHARED_HOST: &str = "BERTH_TEST_HOST";
 const BOOT_DEADLINE: Duration = Duration::from_mins(1);
 const POWER_OFF_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How to boot a host.
-#[derive(Debug, Clone)]
-pub struct BootOptions {
-    /// Tells several hosts apart: lower-case letters, digits and dashes.
-    pub name: String,
-    /// What the container roots lie on.
-    pub roots: Roots,
-}
-
-impl BootOptions {
-    /// A host of this name.
-    pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), roots: Roots::Plain }
-    }
-
-    /// With the container roots on btrfs, where folders can be subvolumes.
-    #[must_use]
-    pub fn on_btrfs(mut self) -> Self {
-        self.roots = Roots::Btrfs;
-        self
-    }
-}
-
-/// The file system of the container roots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Roots {
-    /// The one of the machine outside.
-    #[default]
-    Plain,
-    /// A btrfs of their own, on a loop device.
-    Btrfs,
-}
-
-impl Roots {
-    /// The word that the launch script knows.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Btrfs => "btrfs",
-        }
-    }
-}
-
 /// A running host.
 #[derive(Debug, Clone)]
 pub struct TestHost {
@@ -76,19 +33,6 @@ pub struct TestHost {
     leader: ProcessId,
     /// Where commands from outside run: the host's `init.scope`.
     pub(crate) command_cgroup: PathBuf,
-}
-
-/// What is known of a host between programs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct State {
-    nspawn: ProcessId,
-    /// Process 1 of the host, once it is up.
-    leader: Option<ProcessId>,
-    /// Folders of the cache that the host's root is made of.
-    #[serde(default)]
-    uses: Vec<PathBuf>,
-    #[serde(default)]
-    roots: Roots,
 }
 
 impl TestHost {
@@ -107,7 +51,7 @@ impl TestHost {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
         // Without a leader it was never up: who booted it was killed meanwhile.
-        if read_state(&folder)?.is_some_and(|state| state.leader.is_some_and(ProcessId::is_alive)) {
+        if state::read(&folder)?.is_some_and(|state| state.leader.is_some_and(ProcessId::is_alive)) {
             bail!("host `{name}` is already up; use it, or end it with `./dev host down --name {name}`");
         }
         let cgroup = cgroup(cache, name)?;
@@ -127,7 +71,7 @@ impl TestHost {
 
     /// The running host of this name.
     pub fn attach(cache: &Cache, name: &str) -> Result<Self> {
-        let state = read_state(&cache.host(name))?;
+        let state = state::read(&cache.host(name))?;
         let leader =
             state.and_then(|state| state.leader).filter(|leader| leader.is_alive()).with_context(|| {
                 format!("host `{name}` is not up; boot it with `./dev host up --name {name}`")
@@ -157,7 +101,7 @@ impl TestHost {
         let folder = cache.host(name);
         let _lock = lock(&folder)?;
         let cgroup = cgroup(cache, name)?;
-        let state = read_state(&folder)?.with_context(|| format!("host `{name}` is not up"))?;
+        let state = state::read(&folder)?.with_context(|| format!("host `{name}` is not up"))?;
         power_off(&folder);
         cgroup.kill_and_remove()?;
         cgroup.create()?;
@@ -180,7 +124,7 @@ impl TestHost {
         names
             .into_iter()
             .map(|name| {
-                let state = read_state(&cache.host(&name))?;
+                let state = state::read(&cache.host(&name))?;
                 Ok((name, state.is_some_and(|state| state.nspawn.is_alive())))
             })
             .collect()
@@ -207,52 +151,6 @@ impl TestHost {
     }
 }
 
-/// A host of one test alone, for what a shared one must not suffer; it ends
-/// with the value.
-#[derive(Debug)]
-pub struct OwnHost {
-    cache: Cache,
-    host: TestHost,
-}
-
-impl OwnHost {
-    /// Boots a host of this name.
-    pub fn boot(name: &str) -> Result<Self> {
-        Self::boot_with(&BootOptions::named(name))
-    }
-
-    /// Boots a host with options.
-    pub fn boot_with(options: &BootOptions) -> Result<Self> {
-        let cache = Cache::from_env()?;
-        // What an earlier run of the test left, killed before it could clean up.
-        TestHost::down(&cache, &options.name)?;
-        let host = TestHost::boot(&cache, options, &mut |step| eprintln!("{step}"))?;
-        Ok(Self { cache, host })
-    }
-
-    /// Reboots it; its files stay.
-    pub fn reboot(&mut self) -> Result<()> {
-        self.host = TestHost::reboot(&self.cache, &self.host.name)?;
-        Ok(())
-    }
-}
-
-impl std::ops::Deref for OwnHost {
-    type Target = TestHost;
-
-    fn deref(&self) -> &TestHost {
-        &self.host
-    }
-}
-
-impl Drop for OwnHost {
-    fn drop(&mut self) {
-        if let Err(error) = TestHost::down(&self.cache, &self.host.name) {
-            eprintln!("host `{}` could not be ended: {error:#}", self.host.name);
-        }
-    }
-}
-
 fn cgroup(cache: &Cache, name: &str) -> Result<Cgroup> {
     Cgroup::named(&format!("berth-testhost-{}-{name}", cache.fingerprint()))
 }
@@ -265,38 +163,10 @@ fn lock(folder: &HostFolder) -> Result<File> {
     Ok(lock)
 }
 
-fn read_state(folder: &HostFolder) -> Result<Option<State>> {
-    let path = folder.state();
-    match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
-            format!("could not read `{}`; end that host with `./dev host down`", path.display())
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("could not read `{}`", path.display())),
-    }
-}
-
-/// Folders of the cache that some host's root is made of, running or not.
-pub(crate) fn folders_in_use(cache: &Cache) -> Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for name in cache.host_names()? {
-        folders.extend(read_state(&cache.host(&name))?.into_iter().flat_map(|state| state.uses));
-    }
-    Ok(folders)
-}
-
-fn write_state(folder: &HostFolder, state: &State) -> Result<()> {
-    let path = folder.state();
-    let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, serde_json::to_vec(state)?)?;
-    fs::rename(&unfinished, &path)?;
-    Ok(())
-}
-
 /// Asks the host to halt, then insists; not running is fine.
 fn power_off(folder: &HostFolder) {
     // Where nobody can tell which process it is, the cgroup still holds it.
-    if let Ok(Some(state)) = read_state(folder) {
+    if let Ok(Some(state)) = state::read(folder) {
         // nspawn passes the first request on to the host; at the second, it kills it.
         for _ in 0..2 {
             state.nspawn.signal(Signal::TERM);
@@ -358,7 +228,7 @@ fn start(options: &BootOptions, folder: &HostFolder, cgroup: &Cgroup, images: &I
         .context("could not start `setsid`")?;
     let nspawn = ProcessId::of(child.id()).context("the host ended at once")?;
     let state = State { nspawn, leader: None, uses: images.folders(), roots: options.roots };
-    write_state(folder, &state)?;
+    state::write(folder, &state)?;
 
     let end = Instant::now() + BOOT_DEADLINE;
     let mut leader = None;
@@ -378,7 +248,7 @@ fn start(options: &BootOptions, folder: &HostFolder, cgroup: &Cgroup, images: &I
             }
         }
         if let (true, Some(leader)) = (message.lines().any(|line| line == "READY=1"), leader) {
-            write_state(folder, &State { leader: Some(leader), ..state })?;
+            state::write(folder, &State { leader: Some(leader), ..state })?;
             let command_cgroup = cgroup.of_process(leader.pid)?;
             return Ok(TestHost { name: options.name.clone(), leader, command_cgroup });
         }

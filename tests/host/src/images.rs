@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::apt_sources::{AptSources, SUITE};
-use crate::boot::folders_in_use;
 use crate::cache::Cache;
+use crate::state::folders_in_use;
 
 /// Documentation and translations that no test reads.
 const LEFT_OUT: [&str; 4] =

@@ -35,6 +35,18 @@ fn run_leaves_the_sandbox() {
     assert_eq!(field(&status, "Seccomp"), "0");
     let host_bounding = field(&host.command("cat").arg("/proc/self/status").ok().stdout, "CapBnd");
     assert_eq!(field(&status, "CapBnd"), host_bounding, "the host's bounding set");
+    let groups = plain.tool("run").args(["--", "cat", "/proc/self/cgroup"]).ok().stdout;
+    assert!(groups.lines().any(|line| line == "0::/init.scope"), "the caller's cgroup: {groups}");
+}
+
+#[test]
+fn run_swallows_the_callers_input() {
+    let host = TestHost::shared();
+    let plain = Plain::started(&host);
+    let script =
+        format!("while read -r line; do echo \"got $line\"; nixos-container run {} -- cat; done", plain.name);
+    let output = host.shell(&script).stdin("one\ntwo\n").ok();
+    assert_eq!(output.stdout, "got one\ntwo\n", "the loop never sees its second line");
 }
 
 #[test]
