@@ -4,6 +4,8 @@
 mod fake;
 mod parts;
 mod real;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use std::collections::BTreeSet;

@@ -12,6 +12,8 @@
 //! would: systemd goes on with its jobs, which [`FakeWorld::settle`] finishes.
 
 mod faults;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod world;
 

@@ -16,7 +16,7 @@ use crate::rooted;
 /// Every place on the host where a container has something of its own, beside
 /// its configuration file.
 fn trees(layout: &Layout) -> [PathBuf; 3] {
-    [layout.container_roots_dir(), layout.profiles_dir(), layout.container_gc_roots_dir()]
+    layout.writable_from_inside()
 }
 
 /// The containers that have a part on the host.
@@ -72,12 +72,14 @@ pub(super) fn refuse_old_root(layout: &Layout, name: ContainerName) -> Result<()
     Ok(())
 }
 
-/// Makes the root, and the folder of roots for root only. A root that is there
-/// keeps its owner and mode: it may have been shifted to the container's ids.
+/// Makes the root, and the folders around what a container can write to for
+/// root only. A root that is there keeps its owner and mode: it may have been
+/// shifted to the container's ids.
 pub(super) fn make_root(layout: &Layout, name: ContainerName) -> Result<(), ContainersError> {
-    let folder = layout.container_roots_dir();
-    make_folder(&folder, 0o700)?;
-    fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(io_error("close", &folder))?;
+    for folder in trees(layout) {
+        make_folder(&folder, 0o700)?;
+        fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(io_error("close", &folder))?;
+    }
     make_folder(&layout.container_root(name), 0o755)
 }
 
