@@ -102,8 +102,14 @@ impl Layout {
         self.conf_dir().join(format!("{name}.conf"))
     }
 
-    /// Folder of the container roots, 0700: with idmapped mounts a set-uid
-    /// file of container root is a set-uid root file on the host.
+    /// The folders in which each container has one that it can write to, all
+    /// of them 0700: with idmapped mounts a set-uid file of container root is a
+    /// set-uid root file on the host.
+    pub fn writable_from_inside(&self) -> [PathBuf; 3] {
+        [self.container_roots_dir(), self.profiles_dir(), self.container_gc_roots_dir()]
+    }
+
+    /// Folder of the container roots.
     pub fn container_roots_dir(&self) -> PathBuf {
         self.root.join("var/lib/nixos-containers")
     }

@@ -160,11 +160,10 @@ pub enum PathRefusal {
         /// What host root would do.
         why: &'static str,
     },
-    /// Container root could reach set-uid files of others, or others those of
-    /// container root.
+    /// Users of the host could reach set-uid files of container root.
     #[error("`{path}` must be a directory of root with mode 0700, not {found}; run `chmod 0700 {path}`", path = path.display())]
-    RootsFolder {
-        /// The folder of roots.
+    OpenFolder {
+        /// The folder around what containers can write to.
         path: PathBuf,
         /// What it is.
         found: String,
@@ -176,7 +175,8 @@ pub enum PathRefusal {
 
 /// Looks at every path and returns all that is wrong.
 pub fn check(layout: &Layout, name: ContainerName) -> Vec<PathRefusal> {
-    let mut refusals: Vec<PathRefusal> = roots_folder(layout).into_iter().collect();
+    let mut refusals: Vec<PathRefusal> =
+        layout.writable_from_inside().into_iter().filter_map(open_folder).collect();
     match RootDir::open(&layout.container_roots_dir(), &name.to_string()) {
         Err(error) => refusals.push(error.into()),
         Ok(root) => check_rules(&root, &mut refusals),
@@ -199,8 +199,7 @@ fn check_rules(root: &RootDir, refusals: &mut Vec<PathRefusal>) {
     }
 }
 
-fn roots_folder(layout: &Layout) -> Option<PathRefusal> {
-    let path = layout.container_roots_dir();
+fn open_folder(path: PathBuf) -> Option<PathRefusal> {
     let found = match std::fs::symlink_metadata(&path) {
         Err(error) => error.to_string(),
         Ok(meta) if !meta.is_dir() => "something else".to_owned(),
@@ -208,7 +207,7 @@ fn roots_folder(layout: &Layout) -> Option<PathRefusal> {
         Ok(meta) if meta.mode() & 0o7777 != 0o700 => format!("one with mode {:04o}", meta.mode() & 0o7777),
         Ok(_) => return None,
     };
-    Some(PathRefusal::RootsFolder { path, found })
+    Some(PathRefusal::OpenFolder { path, found })
 }
 
 #[cfg(test)]

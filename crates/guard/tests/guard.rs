@@ -42,7 +42,10 @@ impl World {
         symlink("/run/current-system", root.join("var/booted")).unwrap();
         symlink("/etc/static/passwd", root.join("etc/passwd")).unwrap();
         symlink("usr/bin", root.join("bin")).unwrap();
-        chmod(&layout.container_roots_dir(), 0o700);
+        for folder in layout.writable_from_inside() {
+            fs::create_dir_all(&folder).unwrap();
+            chmod(&folder, 0o700);
+        }
         fs::create_dir_all(layout.conf_dir()).unwrap();
         fs::write(layout.conf(name()), conf().render()).unwrap();
         let precious = dir.path().join("precious");
@@ -234,7 +237,7 @@ fn os_release_may_be_a_link_that_stays_within_the_system() {
 }
 
 #[test]
-fn the_root_and_the_folder_of_roots_are_looked_at_too() {
+fn the_root_and_the_folders_around_are_looked_at_too() {
     let world = World::new();
     let root = world.layout.container_root(name());
     fs::rename(&root, world.dir.path().join("elsewhere")).unwrap();
@@ -243,17 +246,20 @@ fn the_root_and_the_folder_of_roots_are_looked_at_too() {
     assert!(world.refusals()[0].contains("is a symlink to"), "{:?}", world.refusals());
 
     let world = World::new();
-    let roots = world.layout.container_roots_dir();
-    chmod(&roots, 0o711);
-    let path = roots.display();
-    assert_eq!(
-        world.refusals(),
-        [format!(
-            "`{path}` must be a directory of root with mode 0700, not one with mode 0711; run `chmod 0700 {path}`"
-        )]
-    );
-    std::os::unix::fs::chown(&roots, Some(1000), None).unwrap();
-    assert!(world.refusals()[0].contains("not one of user 1000"), "{:?}", world.refusals());
+    for folder in world.layout.writable_from_inside() {
+        chmod(&folder, 0o711);
+        let path = folder.display();
+        assert_eq!(
+            world.refusals(),
+            [format!(
+                "`{path}` must be a directory of root with mode 0700, not one with mode 0711; run `chmod 0700 {path}`"
+            )]
+        );
+        std::os::unix::fs::chown(&folder, Some(1000), None).unwrap();
+        assert!(world.refusals()[0].contains("not one of user 1000"), "{:?}", world.refusals());
+        std::os::unix::fs::chown(&folder, Some(0), None).unwrap();
+        chmod(&folder, 0o700);
+    }
 }
 
 #[test]

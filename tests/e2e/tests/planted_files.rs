@@ -119,35 +119,44 @@ fn a_replaced_profile_link_is_never_resolved_by_the_host() {
     assert!(host.exists("/etc/passwd"));
 }
 
+/// What a container can write to on the host, as both name it.
+const WRITABLE: [(&str, &str); 3] = [
+    ("/srv", "/var/lib/nixos-containers"),
+    ("/nix/var/nix/profiles", "/nix/var/nix/profiles/per-container"),
+    ("/nix/var/nix/gcroots", "/nix/var/nix/gcroots/per-container"),
+];
+
 #[test]
 fn set_uid_files_of_a_container_are_out_of_reach_for_users_of_the_host() {
     let host = BerthHost::boot("planted-suid");
     let agent = Agent::create(&host, "planted-suid");
-    agent.run_as_root("cp /usr/bin/id /srv/id && chmod 6755 /srv/id").ok();
-    let planted = format!("{}/srv/id", agent.root());
-    let seen = host.command("stat").args(["-c", "%u %g %a", &planted]).ok().stdout;
-    assert_eq!(seen, "0 0 6755\n", "with mapped owners the host sees a set-uid root file");
+    for (inside, around) in WRITABLE {
+        agent.run_as_root(&format!("cp /usr/bin/id {inside}/id && chmod 6755 {inside}/id")).ok();
+        let below = if inside == "/srv" { "/srv" } else { "" };
+        let planted = format!("{around}/{}{below}/id", agent.container());
+        let seen = host.command("stat").args(["-c", "%u %g %a", &planted]).ok().stdout;
+        assert_eq!(seen, "0 0 6755\n", "with mapped owners the host sees a set-uid root file");
 
-    // By a shell of hers: what gives up root's rights for her still has them
-    // when it looks for the program.
-    let run_by_alice = || host.shell(&format!("{planted} -u")).as_user("alice").run();
-    let denied = run_by_alice();
-    assert!(!denied.is_success() && denied.stderr.contains("Permission denied"), "{denied}");
-    assert_eq!(
-        host.command("stat").args(["-c", "%u %a", "/var/lib/nixos-containers"]).ok().stdout,
-        "0 700\n"
-    );
+        // By a shell of hers: what gives up root's rights for her still has
+        // them when it looks for the program.
+        let run_by_alice = || host.shell(&format!("{planted} -u")).as_user("alice").run();
+        let denied = run_by_alice();
+        assert!(!denied.is_success() && denied.stderr.contains("Permission denied"), "{denied}");
 
-    // The twin: only the folder of roots stands before it, and with that open
-    // no container starts.
-    host.command("chmod").args(["0711", "/var/lib/nixos-containers"]).ok();
-    let as_root = run_by_alice();
-    assert_eq!(as_root.stdout, "0\n", "{as_root}");
+        // The twin: nothing but the folder around stands before it.
+        host.command("chmod").args(["0711", around]).ok();
+        let as_root = run_by_alice();
+        assert_eq!(as_root.stdout, "0\n", "{as_root}");
+    }
     agent.command("stop").ok();
     let started = agent.command("start").run();
-    let why =
-        "`/var/lib/nixos-containers` must be a directory of root with mode 0700, not one with mode 0711";
-    assert!(!started.is_success() && started.stderr.contains(why), "{started}");
+    for (_, around) in WRITABLE {
+        let why = format!("`{around}` must be a directory of root with mode 0700, not one with mode 0711");
+        assert!(!started.is_success() && started.stderr.contains(&why), "{started}");
+    }
+    // The next create closes them again.
+    Agent::create(&host, "planted-suid-2");
+    agent.command("start").ok();
 }
 
 #[test]

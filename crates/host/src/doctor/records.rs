@@ -57,19 +57,21 @@ async fn database(host: &Host) -> Finding {
 /// With idmapped mounts a set-uid file inside is a set-uid root file on the
 /// host, so nobody but root may get below.
 fn container_roots(host: &Host) -> Finding {
-    let path = host.layout.container_roots_dir();
-    match fs::symlink_metadata(&path) {
-        Ok(folder) if folder.is_dir() && folder.uid() == 0 && folder.mode() & 0o077 == 0 => {
-            Finding::ok(ROOTS, format!("only root can look into `{}`", path.display()))
+    for path in host.layout.writable_from_inside() {
+        match fs::symlink_metadata(&path) {
+            Ok(folder) if folder.is_dir() && folder.uid() == 0 && folder.mode() & 0o7777 == 0o700 => {}
+            Ok(_) => {
+                return Finding::error(
+                    ROOTS,
+                    format!("`{}` is open to others than root", path.display()),
+                    format!("`chown root: {0} && chmod 0700 {0}`", path.display()),
+                );
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Finding::unknown(ROOTS, &error),
         }
-        Ok(_) => Finding::error(
-            ROOTS,
-            format!("`{}` is open to others than root", path.display()),
-            format!("`chown root: {0} && chmod 0700 {0}`", path.display()),
-        ),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Finding::ok(ROOTS, "there are none yet"),
-        Err(error) => Finding::unknown(ROOTS, &error),
     }
+    Finding::ok(ROOTS, "only root can look into the folders that containers write to")
 }
 
 async fn closure(host: &Host) -> Result<Finding, CheckError> {
