@@ -92,6 +92,7 @@ impl Plan {
     ///
     /// A step that failed may have done half of its work, so the caller counts
     /// it as applied.
+    #[must_use]
     pub fn undo(&self, applied: usize) -> Plan {
         let done = &self.steps[..applied.min(self.steps.len())];
         Plan { steps: done.iter().rev().flat_map(Step::undo).collect() }

@@ -1,11 +1,13 @@
 //! A host with everything that operations need of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_core::{Config, Layout};
 use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
 
-use crate::containers::{Containers, NixosContainers};
+use crate::containers::{Containers, ContainersError, NixosContainers};
 use crate::guests::{Guests, SystemdGuests};
 use crate::lock::Locks;
 use crate::login::{Logins, SshLogins};
@@ -63,12 +65,46 @@ impl Tools {
 
 impl Host {
     /// The real host: opens the state database and makes it if need be.
-    pub async fn open(layout: Layout, config: Config) -> Result<Self, StateError> {
+    ///
+    /// Where it would have to be made although there are containers it was
+    /// lost. An empty one in its place would let reconcile remove them all.
+    pub async fn open(layout: Layout, config: Config) -> Result<Self, OpenError> {
+        let tools = Tools::real(&layout);
+        if !layout.state_dir().exists() {
+            let containers = tools.containers.list()?;
+            if !containers.is_empty() {
+                let containers = containers.iter().map(ToString::to_string).collect();
+                return Err(OpenError::Lost { folder: layout.state_dir(), containers });
+            }
+        }
         let state = State::open(&layout).await?;
         let locks = Locks::new(&layout);
-        let tools = Tools::real(&layout);
         Ok(Self { layout, config, state, locks, tools, now: Timestamp::now })
     }
+}
+
+/// Why a host cannot be worked on.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The records.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The containers could not be listed.
+    #[error(transparent)]
+    Containers(#[from] ContainersError),
+    /// There are containers and no records of them.
+    #[error(
+        "the records are lost: `{}` does not exist, and the host has {}; restore the folder from a backup, \
+         or make it empty to give these containers up (then run `agent doctor --fix`)",
+        folder.display(),
+        containers.join(", ")
+    )]
+    Lost {
+        /// Where they should be.
+        folder: PathBuf,
+        /// The containers.
+        containers: Vec<String>,
+    },
 }
 
 /// A configured duration as the standard library has it. The configuration

@@ -10,6 +10,10 @@
 //! looks whether the path still leads to what was locked, and begins again
 //! where it does not.
 //!
+//! What a holder starts inherits the lock, so that a berth stays locked until
+//! the tools of a killed process have ended too: `nixos-container create` does
+//! not stop because its caller died. Letting go frees it for all of them.
+//!
 //! A process that needs several takes the berth's first and the firewall's
 //! last, and holds the latter for a moment only.
 
@@ -23,6 +27,7 @@ use std::time::Duration;
 
 use berth_core::{ContainerName, Kind, Layout};
 use rustix::fs::OFlags;
+use rustix::io::FdFlags;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -204,6 +209,13 @@ impl Locks {
         Ok(taken.map(|file| Lock { name, file }))
     }
 
+    /// Whether a lock is held though whoever took it is dead: what it started
+    /// is still at work.
+    pub fn is_orphaned(&self, name: impl Into<LockName>) -> bool {
+        let holder = holder_at(&self.path(name.into()));
+        holder.is_some_and(|holder| !Path::new("/proc").join(holder.pid.to_string()).exists())
+    }
+
     /// The files that nobody holds: those of killed processes. One of a
     /// process that takes its lock at this very moment may be among them.
     pub fn stale(&self) -> Result<Vec<StaleLock>, LockError> {
@@ -269,7 +281,8 @@ impl Locks {
     }
 }
 
-/// A lock that is held until this is dropped. Children do not inherit it.
+/// A lock that is held until this is dropped. If its process is killed, it is
+/// held until the children that the process started meanwhile have ended.
 #[derive(Debug)]
 #[must_use = "the lock is let go when this is dropped"]
 pub struct Lock {
@@ -303,6 +316,10 @@ impl Drop for LockedFile {
         if let Err(error) = removed {
             tracing::warn!(path = %self.path.display(), %error, "could not remove a lock file");
         }
+        // Closing would leave it with children that still run.
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(path = %self.path.display(), %error, "could not let a lock go");
+        }
     }
 }
 
@@ -326,12 +343,14 @@ fn take(path: &Path, holder: Option<&Holder>) -> io::Result<Option<LockedFile>> 
             let text = holder.render();
             file.write_all_at(text.as_bytes(), 0)?;
             file.set_len(text.len() as u64)?;
+            rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
         }
         return Ok(Some(LockedFile { file, path: path.to_path_buf() }));
     }
 }
 
-/// The standard library opens with `O_CLOEXEC`.
+/// The standard library opens with `O_CLOEXEC`: a file that is only looked at
+/// reaches no child.
 fn open(path: &Path, create: bool) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

@@ -73,7 +73,7 @@ pub enum PrepareError {
 
 /// Prepares the root of a stopped container, and pins its host key in the
 /// record. A host key that is pinned and still there stays, so that people's
-/// own known_hosts stay true over a pause.
+/// own `known_hosts` stay true over a pause.
 pub(crate) async fn apply(host: &Host, name: ContainerName, preparation: &Preparation) -> Result<(), PrepareError> {
     let record = host.state.berth_in(name).await?.ok_or(PrepareError::NoRecord(name))?;
     let client_line = client_key::public_line(&host.layout)?;

@@ -7,6 +7,7 @@
 //! whose lock somebody holds.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use berth_core::firewall::Pin;
 use berth_core::{ContainerName, Kind, UnitState, Wanted};
@@ -15,12 +16,16 @@ use thiserror::Error;
 use crate::agents::{self, Actor, AgentError, Destroyed};
 use crate::closures;
 use crate::firewall_table;
-use crate::host::Host;
+use crate::host::{Host, duration};
 use crate::inventory::{Inventory, InventoryError};
-use crate::lock::LockError;
+use crate::lock::{Lock, LockError};
 use crate::nftables::FirewallError;
 use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, StateError};
+
+const ACTION: &str = "reconcile";
+/// How long the tools of a killed process may go on beyond a boot.
+const ORPHANS: Duration = Duration::from_secs(10);
 
 /// Why the host could not be looked at. What cannot be repaired is no error:
 /// it is in the [`Report`].
@@ -97,7 +102,7 @@ async fn half_way_records(
         if !record.phase.is_half_way() {
             continue;
         }
-        let Some(_lock) = host.locks.try_lock(record.container, "reconcile")? else {
+        let Some(_lock) = lock_unless_worked_on(host, record.container).await? else {
             continue;
         };
         // It may have been finished while we took the lock.
@@ -107,9 +112,26 @@ async fn half_way_records(
         }
         let what = format!("removed the agent `{}`, whose {} was cut short", now.name, cut_short(&now));
         let outcome = agents::destroy_record(host, &now, by, "reconcile", progress).await;
-        report.add(what, outcome.map(|_: Destroyed| ()).map_err(explain));
+        report.add(what, outcome.map(|_: Destroyed| ()).map_err(|error| explain(&error)));
     }
     Ok(())
+}
+
+/// The lock of a berth, unless somebody alive holds it. What a killed process
+/// started may still be at work and hold it on; that is waited for.
+async fn lock_unless_worked_on(host: &Host, container: ContainerName) -> Result<Option<Lock>, LockError> {
+    if let Some(lock) = host.locks.try_lock(container, ACTION)? {
+        return Ok(Some(lock));
+    }
+    if !host.locks.is_orphaned(container) {
+        return Ok(None);
+    }
+    let patience = duration(host.config.deadlines.boot) + ORPHANS;
+    match host.locks.lock(container, ACTION, patience).await {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Busy { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn cut_short(record: &BerthRecord) -> &'static str {
@@ -120,16 +142,16 @@ fn cut_short(record: &BerthRecord) -> &'static str {
 }
 
 /// An error with all that is known about it, on one line.
-fn explain(error: AgentError) -> String {
+fn explain(error: &AgentError) -> String {
     let details = error.details().into_iter().flat_map(|detail| detail.lines);
-    std::iter::once(agents::chain(&error)).chain(details).collect::<Vec<_>>().join("; ")
+    std::iter::once(agents::chain(error)).chain(details).collect::<Vec<_>>().join("; ")
 }
 
 /// Removes what the host has without a record.
 async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) -> Result<(), ReconcileError> {
     let inventory = Inventory::of(host).await?;
     for container in without_record(host, &inventory).await? {
-        let Some(_lock) = host.locks.try_lock(container, "reconcile")? else {
+        let Some(_lock) = lock_unless_worked_on(host, container).await? else {
             continue;
         };
         // A reservation writes its record before anything else.
@@ -159,9 +181,9 @@ async fn unused_closures(host: &Host, progress: &dyn Progress, report: &mut Repo
     report.done.extend(removed.into_iter().map(|what| format!("removed {what}")));
 }
 
-/// Whether nobody works on a berth at this moment.
+/// Whether nobody alive works on a berth at this moment.
 pub(crate) fn is_free(host: &Host, container: ContainerName) -> Result<bool, LockError> {
-    Ok(host.locks.try_lock(container, "look")?.is_some())
+    Ok(host.locks.is_orphaned(container) || host.locks.try_lock(container, "look")?.is_some())
 }
 
 /// The containers of which there is something and no record.
@@ -202,7 +224,7 @@ async fn wanted(
             break;
         }
         let outcome = agents::start(host, &record.name, by, progress, interrupt).await;
-        report.add(format!("started the agent `{}`", record.name), outcome.map(|_| ()).map_err(explain));
+        report.add(format!("started the agent `{}`", record.name), outcome.map(|_| ()).map_err(|error| explain(&error)));
     }
     Ok(())
 }

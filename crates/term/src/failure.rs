@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use berth_host::OpenError;
 use berth_host::agents::{AgentError, Detail};
 use berth_host::exec::ExecError;
 use berth_host::firewall_table::TableError;
@@ -154,6 +155,15 @@ impl Explained for StateError {
             | Self::BerthGone { .. }
             | Self::Phase(_)
             | Self::ClosureGone { .. } => Code::Failed,
+        }
+    }
+}
+
+impl Explained for OpenError {
+    fn code(&self) -> Code {
+        match self {
+            Self::State(error) => error.code(),
+            Self::Containers(_) | Self::Lost { .. } => Code::Failed,
         }
     }
 }

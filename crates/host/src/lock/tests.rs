@@ -3,6 +3,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::*;
@@ -152,15 +153,20 @@ fn a_file_that_was_replaced_by_hand_is_left_to_its_holder() {
     assert_eq!(files(&locks), Vec::<PathBuf>::new());
 }
 
-/// Starts a process that holds `a7` until it is killed.
-fn holder(folder: &Path) -> std::process::Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture", "lock::tests::child_that_holds"])
+/// Starts one of the ignored tests here as a process of its own.
+fn child_test(name: &str, folder: &Path) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture", &format!("lock::tests::{name}")])
         .env(HOME, folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Starts a process that holds `a7` until it is killed.
+fn holder(folder: &Path) -> std::process::Child {
+    let mut child = child_test("child_that_holds", folder);
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("held")), "the child died");
     child
@@ -219,17 +225,47 @@ fn nothing_is_stale_where_nothing_was_ever_locked() {
 }
 
 #[test]
-fn children_do_not_inherit_a_lock() {
+#[ignore = "the child of another test"]
+fn child_that_holds_and_starts_a_tool() {
+    let Some(folder) = std::env::var_os(HOME) else { return };
+    let locks = Locks::new(&Layout::below(folder));
+    let _held = locks.try_lock(berth("a7"), "agent create killed").unwrap().unwrap();
+    let tool = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
+    println!("{} held", tool.id());
+    io::stdout().flush().unwrap();
+    io::stdin().read_to_end(&mut vec![]).unwrap();
+}
+
+#[tokio::test]
+async fn a_berth_stays_locked_until_the_tools_of_a_killed_holder_have_ended() {
+    let (folder, locks) = locks();
+    let mut child = child_test("child_that_holds_and_starts_a_tool", folder.path());
+    let mut line = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    while !line.ends_with("held\n") {
+        line.clear();
+        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the child died");
+    }
+    let tool: i32 = line.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
+    assert!(!locks.is_orphaned(berth("a7")), "its holder lives");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(locks.try_lock(berth("a7"), "reconcile").unwrap().is_none(), "its tool still works");
+    assert!(locks.is_orphaned(berth("a7")));
+
+    rustix::process::kill_process(rustix::process::Pid::from_raw(tool).unwrap(), Signal::KILL).unwrap();
+    drop(locks.lock(berth("a7"), "reconcile", LONG).await.unwrap());
+    assert!(!locks.is_orphaned(berth("a7")));
+}
+
+#[test]
+fn a_lock_that_is_let_go_is_free_though_a_child_still_runs() {
     let (_folder, locks) = locks();
-    let _held = locks.try_lock(LockName::Firewall, "parent").unwrap();
-    let path = locks.path(LockName::Firewall);
-    let opened = |pid: u32| {
-        let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-        links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok()).any(|target| target == path)
-    };
+    let held = locks.try_lock(berth("a7"), "parent").unwrap();
     let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-    assert!(opened(std::process::id()), "the test can see an open lock");
-    assert!(!opened(child.id()));
+    drop(held);
+    assert!(locks.try_lock(berth("a7"), "next").unwrap().is_some());
     drop(child.stdin.take());
     child.wait().unwrap();
 }
