@@ -3,6 +3,7 @@
 #[cfg(any(test, feature = "fake"))]
 mod fake;
 mod real;
+mod route;
 mod ssh;
 
 use std::fmt;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::error::ExecError;
 use super::invocation::Call;
 use super::lines::{Lines, Watcher};
+use crate::printable::printable_line;
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,21 +78,8 @@ impl Captured {
     pub fn last_lines(&self, count: usize) -> Vec<String> {
         let text = self.text();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(count)..].iter().map(|line| visible(line)).collect()
+        lines[lines.len().saturating_sub(count)..].iter().map(|line| printable_line(line)).collect()
     }
-}
-
-/// A line that cannot move the cursor or colour the reader's terminal.
-fn visible(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    for c in line.trim_end().chars() {
-        if c.is_control() && c != '\t' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 /// How a child ended and what it printed.
@@ -157,7 +145,11 @@ impl Tail {
 
 /// Reads a pipe to its end. A read error ends it like a closed pipe: the exit
 /// code tells how the child fared.
-pub(super) async fn read(pipe: Option<impl AsyncRead + Unpin>, tail: &mut Tail, watcher: Option<Watcher<'_>>) {
+pub(super) async fn read(
+    pipe: Option<impl AsyncRead + Unpin>,
+    tail: &mut Tail,
+    watcher: Option<Watcher<'_>>,
+) {
     let Some(mut pipe) = pipe else { return };
     let mut lines = Lines::new(watcher);
     let mut chunk = vec![0; 16 * 1024];

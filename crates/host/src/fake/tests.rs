@@ -108,10 +108,12 @@ async fn a_stop_and_a_removal_leave_only_what_is_outside_the_container() {
     assert!(world.violations().is_empty());
 }
 
+type TakeAway = fn(&FakeWorld);
+
 #[tokio::test]
 async fn what_a_container_needs_is_missed_at_its_start() {
     let a1 = container("a1");
-    let without: [(&str, fn(&FakeWorld)); 3] = [
+    let without: [(&str, TakeAway); 3] = [
         ("firewall", FakeWorld::reboot),
         ("system", |world| {
             std::fs::remove_dir_all(world.layout().profile(container("a1"))).unwrap();

@@ -9,7 +9,7 @@ use berth_core::Layout;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Hurdle, LoginError, Logins, Probe, Session, Target, ssh};
+use super::{Hurdle, LoginError, Logins, Probe, Session, Target, route, ssh};
 use crate::exec::{ExecError, Exit, Invocation, Output};
 use crate::printable::printable_line;
 
@@ -48,6 +48,7 @@ impl Logins for SshLogins {
         if let Some(hurdle) = knock(target).await {
             return Ok(Probe::NotYet(hurdle));
         }
+        route::quicken(target).await;
         ssh::write_known_hosts(&self.layout, target)?;
         match ssh::probe(&self.layout, target).deadline(LOGIN).run_any().await {
             Ok(output) => judge(&output, target),
