@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cache = Cache::from_env()?;
     TestHost::down(&cache, HOST)?;
     let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
-    let measured = programs::install(&host, Profile::Release).and_then(|()| match args.name {
+    let measured = programs::install(&host, Profile::Release).map(|()| match args.name {
         None | Some(Name::Agent) => agent::run(&host, args.rounds),
     });
     TestHost::down(&cache, HOST)?;

@@ -1,6 +1,5 @@
 //! Agents against `nixos-container` by hand.
 
-use anyhow::Result;
 use berth_testhost::TestHost;
 
 use super::sample::Sample;
@@ -35,7 +34,7 @@ db.execute(\"delete from berths where name like 'bench-%'\")
 db.commit()
 ";
 
-pub(super) fn run(host: &TestHost, rounds: usize) -> Result<()> {
+pub(super) fn run(host: &TestHost, rounds: usize) {
     let system = system(host);
     let (mut plain, mut berth) = (Sample::default(), Sample::default());
     let (mut plain_destroy, mut berth_destroy) = (Sample::default(), Sample::default());
@@ -64,7 +63,6 @@ pub(super) fn run(host: &TestHost, rounds: usize) -> Result<()> {
     println!("  ratio {:.2}", berth_destroy.ratio_to(&plain_destroy));
     list(host, rounds);
     host.assert_clean();
-    Ok(())
 }
 
 fn list(host: &TestHost, rounds: usize) {
