@@ -12,7 +12,7 @@ use crate::agents::Detail;
 use crate::host::{Host, duration};
 use crate::lock::{Lock, LockError, LockName};
 use crate::nix::NixError;
-use crate::progress::Progress;
+use crate::progress::{Interrupt, Progress};
 use crate::state::{ClosureId, ClosureRecord, NewBuild, StateError};
 
 /// The attribute that agents are made from.
@@ -32,6 +32,9 @@ pub enum ClosureError {
     /// None was built yet, and building is not what was asked for.
     #[error("no system was built yet; run `agent build`")]
     NeverBuilt,
+    /// Somebody interrupted the build.
+    #[error("interrupted before the system was built; nothing of the build is left")]
+    Interrupted,
     /// Nix could not be asked.
     #[error(transparent)]
     Nix(#[from] NixError),
@@ -69,16 +72,23 @@ pub struct Built {
 
 /// The closure that a new agent gets. One is built when none is recorded or
 /// when somebody has deleted the recorded one from the store.
-pub(crate) async fn agent_closure(host: &Host, progress: &dyn Progress) -> Result<ClosureRecord, ClosureError> {
+pub(crate) async fn agent_closure(
+    host: &Host,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ClosureRecord, ClosureError> {
     if let Some(closure) = usable(host).await? {
         return Ok(closure);
     }
-    let lock = lock(host).await?;
-    // Whoever held the lock has probably built it.
-    match usable(host).await? {
-        Some(closure) => Ok(closure),
-        None => Ok(build_locked(host, &lock, progress).await?.closure),
-    }
+    let build = async {
+        let lock = lock(host).await?;
+        // Whoever held the lock has probably built it.
+        match usable(host).await? {
+            Some(closure) => Ok(closure),
+            None => Ok(build_locked(host, &lock, progress).await?.closure),
+        }
+    };
+    unless_interrupted(host, build, interrupt).await
 }
 
 /// The system that a new agent would get, without building one.
@@ -89,9 +99,31 @@ pub(crate) async fn recorded(host: &Host) -> Result<StorePath, ClosureError> {
 
 /// Builds the closure of agents from the configured flake, records and pins
 /// it. Existing agents keep theirs.
-pub(crate) async fn build(host: &Host, progress: &dyn Progress) -> Result<Built, ClosureError> {
-    let lock = lock(host).await?;
-    build_locked(host, &lock, progress).await
+pub(crate) async fn build(
+    host: &Host,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Built, ClosureError> {
+    let build = async {
+        let lock = lock(host).await?;
+        build_locked(host, &lock, progress).await
+    };
+    unless_interrupted(host, build, interrupt).await
+}
+
+/// A build to its end, or to an interrupt: then its record and its root go.
+async fn unless_interrupted<T>(
+    host: &Host,
+    build: impl Future<Output = Result<T, ClosureError>>,
+    interrupt: &Interrupt,
+) -> Result<T, ClosureError> {
+    tokio::select! {
+        biased;
+        () = interrupt.interrupted() => {}
+        outcome = build => return outcome,
+    }
+    remove_dead_builds(host).await?;
+    Err(ClosureError::Interrupted)
 }
 
 async fn usable(host: &Host) -> Result<Option<ClosureRecord>, ClosureError> {

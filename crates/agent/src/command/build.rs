@@ -40,10 +40,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     let interrupt = interrupt::listen(&context.screen, "interrupted: ending the build")?;
     let work = context.screen.work(None);
     let by = context.actor();
-    let built = tokio::select! {
-        built = agents::build(&host, &by, &work) => built?,
-        () = interrupt.interrupted() => return Ok(Code::Interrupted.into()),
-    };
+    let built = agents::build(&host, &by, &work, &interrupt).await?;
     drop(work);
     let report = Report { system: built.closure.system, is_new: built.is_new };
     if args.json {

@@ -45,7 +45,7 @@ pub async fn create(
     if host.state.berth_named(Kind::Agent, &options.name).await?.is_some() {
         return Err(AgentError::Exists { name: options.name });
     }
-    let (record, _lock) = reserve(host, &options, by, progress).await?;
+    let (record, _lock) = reserve(host, &options, by, progress, interrupt).await?;
     note(host, by, &record, "create", Outcome::Began, None).await;
     let has_leftovers = match inventory::has_traces(host, record.container) {
         Ok(has_leftovers) => has_leftovers,
@@ -94,12 +94,13 @@ async fn reserve(
     options: &CreateOptions,
     by: &Actor,
     progress: &dyn Progress,
+    interrupt: &Interrupt,
 ) -> Result<(BerthRecord, Lock), AgentError> {
     let created_at = (host.now)();
     let ttl = options.ttl.or(host.config.agent.ttl);
     let mut last = None;
     for _ in 0..RESERVATIONS {
-        let closure = closures::agent_closure(host, progress).await.map_err(AgentError::NoClosure)?;
+        let closure = closures::agent_closure(host, progress, interrupt).await.map_err(AgentError::NoClosure)?;
         let new = NewBerth {
             kind: Kind::Agent,
             name: options.name.clone(),

@@ -143,7 +143,9 @@ impl AgentError {
     pub fn is_interrupt(&self) -> bool {
         matches!(
             self,
-            Self::Create { source: ApplyError::Interrupted { .. }, .. }
+            Self::NoClosure(ClosureError::Interrupted)
+                | Self::Closure(ClosureError::Interrupted)
+                | Self::Create { source: ApplyError::Interrupted { .. }, .. }
                 | Self::Start { source: ApplyError::Interrupted { .. }, .. }
                 | Self::Stop { source: ApplyError::Interrupted { .. }, .. }
         )

@@ -230,10 +230,10 @@ fn child_that_holds_and_starts_a_tool() {
     let Some(folder) = std::env::var_os(HOME) else { return };
     let locks = Locks::new(&Layout::below(folder));
     let _held = locks.try_lock(berth("a7"), "agent create killed").unwrap().unwrap();
-    let tool = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut tool = Command::new("tail").args(["-f", "/dev/null"]).stdout(Stdio::null()).spawn().unwrap();
     println!("{} held", tool.id());
     io::stdout().flush().unwrap();
-    io::stdin().read_to_end(&mut vec![]).unwrap();
+    tool.wait().unwrap();
 }
 
 #[tokio::test]

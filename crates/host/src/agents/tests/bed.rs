@@ -50,7 +50,7 @@ impl Bed {
     /// The same with a closure built, so that tests of creating see only that.
     pub(super) async fn with_closure() -> Self {
         let bed = Self::new().await;
-        super::super::build(&bed.host, &by(), &Silent).await.expect("the flake builds");
+        super::super::build(&bed.host, &by(), &Silent, &never()).await.expect("the flake builds");
         bed
     }
 

@@ -181,3 +181,22 @@ async fn a_reconcile_does_not_touch_what_somebody_works_on() {
     }
     assert_eq!(bed.records().await.len(), 1);
 }
+
+#[tokio::test]
+async fn an_interrupted_build_leaves_no_record_and_no_root() {
+    let bed = Bed::new().await;
+    bed.world.hang_next("nix.build");
+    let (interrupter, interrupt) = Interrupt::new();
+    let interrupting = async {
+        bed.hang().await;
+        interrupter.interrupt();
+        std::future::pending::<()>().await;
+    };
+    let error = tokio::select! {
+        created = bed.create_until("one", &interrupt) => created.expect_err("interrupted"),
+        () = interrupting => unreachable!("it never ends"),
+    };
+    assert!(error.is_interrupt(), "{error}");
+    assert_eq!(bed.host.state.builds().await.expect("listed"), []);
+    bed.assert_empty("after an interrupted build").await;
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use berth_core::{Health, Phase, Shown, UnitState, Wanted};
 
 use super::super::{AgentError, Destroyed, build, list};
-use super::bed::{Bed, INSTALLABLE, NEWER, SYSTEM, by, container, name, path};
+use super::bed::{Bed, INSTALLABLE, NEWER, SYSTEM, by, container, name, never, path};
 use crate::fake::Boot;
 use crate::progress::Silent;
 use crate::state::EventFilter;
@@ -169,7 +169,7 @@ async fn agents_keep_their_closure_and_the_last_one_lets_it_go() {
     let bed = Bed::with_closure().await;
     bed.create("old").await.expect("created");
     bed.world.flake_builds(INSTALLABLE, Ok(path(NEWER)));
-    let built = build(&bed.host, &by(), &Silent).await.expect("built");
+    let built = build(&bed.host, &by(), &Silent, &never()).await.expect("built");
     assert!(built.is_new);
     assert_eq!(bed.create("new").await.expect("created").system, path(NEWER));
 
