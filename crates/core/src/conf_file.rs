@@ -47,7 +47,9 @@ pub struct NspawnFlag(String);
 
 /// An option that the start script would split, expand or misread.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` cannot be an nspawn option: it must begin with `--` and have only `A-Z a-z 0-9 _ . / : = , @ + -`")]
+#[error(
+    "`{0}` cannot be an nspawn option: it must begin with `--` and have only `A-Z a-z 0-9 _ . / : = , @ + -`"
+)]
 pub struct FlagError(String);
 
 impl NspawnFlag {
@@ -148,6 +150,9 @@ pub enum ConfError {
     /// An option is missing.
     #[error("`EXTRA_NSPAWN_FLAGS` lacks `{0}`")]
     Flag(&'static str),
+    /// A variable that Berth does not write.
+    #[error("`{0}` is a variable that Berth does not write")]
+    Unknown(String),
     /// An option that nobody but Berth may add, or that cannot be read.
     #[error("`EXTRA_NSPAWN_FLAGS` has `{0}`, which Berth does not write")]
     UnknownFlag(String),
@@ -157,9 +162,7 @@ pub enum ConfError {
 pub fn parse(text: &str, expected: AddressPair) -> Result<ParsedConf, ConfError> {
     let mut values = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
-        let is_new = line
-            .split_once('=')
-            .is_some_and(|(key, value)| values.insert(key, value).is_none());
+        let is_new = line.split_once('=').is_some_and(|(key, value)| values.insert(key, value).is_none());
         if !is_new {
             return Err(ConfError::Line(index + 1));
         }
@@ -171,6 +174,7 @@ pub fn parse(text: &str, expected: AddressPair) -> Result<ParsedConf, ConfError>
         ("LOCAL_ADDRESS", expected.container.to_string()),
         ("HOST_BRIDGE", String::new()),
         ("HOST_PORT", String::new()),
+        ("AUTO_START", "0".to_owned()),
         ("COPY_RESOLV_CONF", "0".to_owned()),
         ("PRIVATE_USERS", "pick".to_owned()),
     ] {
@@ -179,11 +183,10 @@ pub fn parse(text: &str, expected: AddressPair) -> Result<ParsedConf, ConfError>
             return Err(ConfError::Value { key, expected, found: found.to_owned() });
         }
     }
-    take("AUTO_START");
     let system = take("SYSTEM_PATH");
     let flags = take("EXTRA_NSPAWN_FLAGS");
     if let Some((key, _)) = values.into_iter().next() {
-        return Err(ConfError::UnknownFlag(key.to_owned()));
+        return Err(ConfError::Unknown(key.to_owned()));
     }
     let system = system.parse().map_err(|_| ConfError::Value {
         key: "SYSTEM_PATH",
@@ -202,9 +205,11 @@ fn check_flags(flags: &str) -> Result<(), ConfError> {
         }
     }
     let is_ours = |word: &&str| {
-        matches!(*word, "--settings=no" | "--private-users=pick")
+        let is_known = matches!(*word, "--settings=no" | "--private-users=pick")
             || word.starts_with("--private-users-ownership=")
-            || word.starts_with("--bind-ro=")
+            || word.starts_with("--bind-ro=");
+        // A quote or a backslash would make other lines part of this one.
+        is_known && NspawnFlag::new(*word).is_ok()
     };
     match words.iter().find(|word| !is_ours(word)) {
         Some(word) => Err(ConfError::UnknownFlag((*word).to_owned())),
@@ -305,7 +310,17 @@ mod tests {
             ),
             ("10.100.0.25", "10.100.0.27", "`LOCAL_ADDRESS` must be `10.100.0.25`, not `10.100.0.27`"),
             ("HOST_BRIDGE=", "HOST_BRIDGE=br0", "`HOST_BRIDGE` must be ``, not `br0`"),
-            ("AUTO_START=0", "INTERFACES=eth0", "`EXTRA_NSPAWN_FLAGS` has `INTERFACES`, which Berth does not write"),
+            (
+                "AUTO_START=0",
+                "INTERFACES=eth0\nAUTO_START=0",
+                "`INTERFACES` is a variable that Berth does not write",
+            ),
+            ("AUTO_START=0", "AUTO_START=\"", "`AUTO_START` must be `0`, not `\"`"),
+            (
+                "/etc/resolv.conf",
+                "/etc/resolv.conf\"",
+                "`EXTRA_NSPAWN_FLAGS` has `--bind-ro=/var/lib/berth/guest/resolv.conf:/etc/resolv.conf\"`, which Berth does not write",
+            ),
             ("AUTO_START=0", "AUTO_START", "line 6 is not one that Berth writes"),
             ("AUTO_START=0", "HOST_PORT=tcp:22", "line 6 is not one that Berth writes"),
         ] {
