@@ -150,24 +150,36 @@ fn explain(error: &AgentError) -> String {
 /// Removes what the host has without a record.
 async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) -> Result<(), ReconcileError> {
     let inventory = Inventory::of(host).await?;
+    let mut cleared = Vec::new();
     for container in without_record(host, &inventory).await? {
-        let Some(_lock) = lock_unless_worked_on(host, container).await? else {
+        let Some(lock) = host.locks.try_lock(container, "reconcile")? else {
             continue;
         };
         // A reservation writes its record before anything else.
         if host.state.berth_in(container).await?.is_some() {
             continue;
         }
-        let what = format!("removed {} of {container}, which no record explains", inventory.things_of(container).join(", "));
         let left = agents::clear(host, pin_of(host, container), progress).await;
-        let reasons: Vec<String> = left.iter().map(|left| agents::chain(left)).collect();
-        report.add(what, if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) });
+        let mut reasons: Vec<String> = left.iter().map(|left| agents::chain(left)).collect();
         for pin in inventory.pins.iter().filter(|pin| pin.container == container) {
             let outcome: Result<(), FirewallError> = host.tools.firewall.unpin(*pin).await;
-            if let Err(error) = outcome {
-                report.left.push(format!("unpinned {container}: {}", agents::chain(&error)));
-            }
+            reasons.extend(outcome.err().map(|error| agents::chain(&error)));
         }
+        cleared.push((container, reasons, lock));
+    }
+    if cleared.is_empty() {
+        return Ok(());
+    }
+    // Some things no step removes, such as an interface that somebody else made.
+    let now = Inventory::of(host).await?;
+    for (container, mut reasons, _lock) in cleared {
+        let still = now.things_of(container).join(", ");
+        if reasons.is_empty() && !still.is_empty() {
+            reasons.push(format!("{still} stayed, remove it by hand"));
+        }
+        let things = inventory.things_of(container).join(", ");
+        let outcome = if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) };
+        report.add(format!("removed {things} of {container}, which no record explains"), outcome);
     }
     Ok(())
 }
