@@ -15,6 +15,17 @@ pub fn agent_as<'h>(host: &'h TestHost, user: &str, words: &[&str]) -> HostComma
     host.command("sudo").args(["-n", "agent"]).args(words).as_user(user)
 }
 
+/// Runs a command on a terminal of its own; what comes from that is its stdout.
+const ON_A_TERMINAL: &str = "
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
+";
+
+/// The program `agent` as a person at a terminal of this kind runs it.
+pub fn agent_on_a_terminal<'h>(host: &'h TestHost, term: &str, words: &[&str]) -> HostCommand<'h> {
+    host.command("python3").args(["-c", ON_A_TERMINAL, "agent"]).args(words).env("TERM", term)
+}
+
 /// What a command printed on stdout, as JSON.
 ///
 /// # Panics

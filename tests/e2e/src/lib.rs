@@ -19,7 +19,7 @@ pub use berth_testhost::{HostCommand, Output, Running, TestHost, wait_until};
 pub use rustix::process::Signal;
 pub use serde_json::Value;
 
-pub use self::agent::{Agent, agent, agent_as, json};
+pub use self::agent::{Agent, agent, agent_as, agent_on_a_terminal, json};
 pub use self::berth_host::BerthHost;
 pub use self::sql::sql;
 pub use self::victims::{Victim, Victims};

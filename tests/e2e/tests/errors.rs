@@ -198,7 +198,7 @@ fn a_container_that_does_not_boot_is_told_with_its_logs_and_taken_back() {
 
 #[test]
 fn a_container_that_never_gets_ready_is_ended_at_the_deadline() {
-    let host = BerthHost::configured("e2e-hanging-boot", "[deadlines]\nboot = \"4s\"\n");
+    let host = BerthHost::configured("e2e-hanging-boot", "[deadlines]\nboot = \"6s\"\n");
     host.offer("hanging-boot");
     agent(&host, &["build"]).ok();
     let failed = agent(&host, &["create", "x"]).run();
@@ -208,11 +208,9 @@ fn a_container_that_never_gets_ready_is_ended_at_the_deadline() {
 
 #[test]
 fn a_system_without_ssh_is_told_with_how_far_the_login_came() {
-    let host = BerthHost::configured("e2e-no-ssh", "[deadlines]\nboot = \"4s\"\n");
-    host.change_guest(
-        "sed -i 's/^ExecStart=.*/ExecStart=\\/usr\\/bin\\/sleep 99/' etc/systemd/system/sshd.service",
-        "",
-    );
+    let host = BerthHost::configured("e2e-no-ssh", "[deadlines]\nboot = \"15s\"\n");
+    let unit = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    host.change_guest("cat >etc/systemd/system/sshd.service", unit);
     agent(&host, &["build"]).ok();
     let failed = agent(&host, &["create", "x"]).run();
     insta::assert_snapshot!(with_logs(&failed, &["Started sshd.service"]));
