@@ -95,7 +95,9 @@ impl Config {
         });
         let config = Self {
             subnet,
-            closures: top.checked("closures", check_flake).unwrap_or_else(|| "path:/etc/berth/closures".to_owned()),
+            closures: top
+                .checked("closures", check_flake)
+                .unwrap_or_else(|| "path:/etc/berth/closures".to_owned()),
             public_host: top.checked("public_host", check_host),
             ownership: top.choice("ownership", &OWNERSHIPS).unwrap_or_default(),
             agent: agent(&mut top),
@@ -106,11 +108,8 @@ impl Config {
     }
 }
 
-const OWNERSHIPS: [(&str, Ownership); 3] = [
-    ("auto", Ownership::Auto),
-    ("map", Ownership::Map),
-    ("chown", Ownership::Chown),
-];
+const OWNERSHIPS: [(&str, Ownership); 3] =
+    [("auto", Ownership::Auto), ("map", Ownership::Map), ("chown", Ownership::Chown)];
 
 const OWNERS: [(&str, Owner); 2] = [("agent", Owner::Agent), ("root", Owner::Root)];
 
@@ -151,9 +150,13 @@ fn deadlines(top: &mut Section) -> Deadlines {
 }
 
 fn check_flake(text: &str) -> Result<(), String> {
-    let is_plain = !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_graphic() && c != '#');
+    let is_plain =
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_graphic() && c != '#');
     is_plain.then_some(()).ok_or_else(|| {
-        format!("`{}` is no flake: write it without `#`, such as `path:/etc/berth/closures`", text.escape_debug())
+        format!(
+            "`{}` is no flake: write it without `#`, such as `path:/etc/berth/closures`",
+            text.escape_debug()
+        )
     })
 }
 
@@ -161,16 +164,12 @@ fn check_host(text: &str) -> Result<(), String> {
     let is_host = !text.is_empty()
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:@_".contains(&b));
-    is_host
-        .then_some(())
-        .ok_or_else(|| format!("`{}` is no host name or address", text.escape_debug()))
+    is_host.then_some(()).ok_or_else(|| format!("`{}` is no host name or address", text.escape_debug()))
 }
 
 fn check_absolute(text: &str) -> Result<(), String> {
     let is_absolute = text.starts_with('/') && !text.contains('\0');
-    is_absolute
-        .then_some(())
-        .ok_or_else(|| format!("`{}` is no absolute path", text.escape_debug()))
+    is_absolute.then_some(()).ok_or_else(|| format!("`{}` is no absolute path", text.escape_debug()))
 }
 
 #[cfg(test)]

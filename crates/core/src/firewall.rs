@@ -168,15 +168,17 @@ fn table(subnet: Subnet, version: &str) -> String {
 fn drop_unpinned_rules() -> String {
     [Kind::Agent, Kind::Preview]
         .into_iter()
-        .flat_map(|kind| (1..=9).map(move |digit| format!("\t\tiifname \"ve-{}{digit}*\" counter drop\n", kind.letter())))
+        .flat_map(|kind| {
+            (1..=9).map(move |digit| format!("\t\tiifname \"ve-{}{digit}*\" counter drop\n", kind.letter()))
+        })
         .collect()
 }
 
 /// FNV-1a, 64 bits: tells versions apart, protects nothing.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -188,10 +190,7 @@ mod tests {
     }
 
     fn pin() -> Pin {
-        Pin {
-            container: "a12".parse().expect("a container"),
-            address: Ipv4Addr::new(10, 100, 0, 25),
-        }
+        Pin { container: "a12".parse().expect("a container"), address: Ipv4Addr::new(10, 100, 0, 25) }
     }
 
     #[test]

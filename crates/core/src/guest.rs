@@ -155,7 +155,8 @@ impl FromStr for AuthorizedKey {
         let mut words = text.split_ascii_whitespace();
         let (kind, key) = words.next().zip(words.next()).ok_or_else(refuse)?;
         let is_kind = kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-") || kind.starts_with("sk-");
-        let is_base64 = key.starts_with("AAAA") && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+        let is_base64 =
+            key.starts_with("AAAA") && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
         if is_kind && is_base64 && !text.chars().any(char::is_control) {
             Ok(Self(text.trim().to_owned()))
         } else {

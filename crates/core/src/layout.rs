@@ -92,6 +92,16 @@ impl Layout {
         self.known_hosts_dir().join(name.to_string())
     }
 
+    /// Folder of the sockets through which ssh sessions share a login, 0700.
+    pub fn shared_logins_dir(&self) -> PathBuf {
+        self.run_dir().join("ssh")
+    }
+
+    /// The socket of the login that proved that a container is up.
+    pub fn shared_login(&self, name: ContainerName) -> PathBuf {
+        self.shared_logins_dir().join(name.to_string())
+    }
+
     /// Folder of nixos-container's configuration files.
     pub fn conf_dir(&self) -> PathBuf {
         self.root.join("etc/nixos-containers")
@@ -142,10 +152,7 @@ impl Layout {
 
     /// Folders below which `systemctl set-property` keeps its drop-ins.
     pub fn unit_control_dirs(&self) -> [PathBuf; 2] {
-        [
-            self.root.join("etc/systemd/system.control"),
-            self.root.join("run/systemd/system.control"),
-        ]
+        [self.root.join("etc/systemd/system.control"), self.root.join("run/systemd/system.control")]
     }
 
     /// Folder in which nspawn links the journals of its guests.

@@ -36,7 +36,9 @@ impl Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LimitError {
     /// Not an amount of memory.
-    #[error("`{0}` is no amount of memory: write a whole number with `M`, `G` or `T` (such as `4G`), 64M or more")]
+    #[error(
+        "`{0}` is no amount of memory: write a whole number with `M`, `G` or `T` (such as `4G`), 64M or more"
+    )]
     Memory(String),
     /// Not a number of CPUs.
     #[error("`{0}` is no number of CPUs: write 0.1 to 1024, such as `2` or `1.5`")]
@@ -202,10 +204,7 @@ mod tests {
             cpus: "1.5".parse().expect("cpus"),
             tasks: "4096".parse().expect("tasks"),
         };
-        assert_eq!(
-            limits.properties(),
-            ["MemoryMax=4294967296", "CPUQuota=150%", "TasksMax=4096"]
-        );
+        assert_eq!(limits.properties(), ["MemoryMax=4294967296", "CPUQuota=150%", "TasksMax=4096"]);
     }
 
     #[test]
@@ -221,7 +220,9 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", "4", "G", "-4G", "+4G", "4 G", "4.5G", "63M", "4K", "4GB", "99999999999T", "infinity", "٤G"] {
+        for text in
+            ["", "4", "G", "-4G", "+4G", "4 G", "4.5G", "63M", "4K", "4GB", "99999999999T", "infinity", "٤G"]
+        {
             assert!(text.parse::<Memory>().is_err(), "{text:?}");
         }
         for text in ["", "0", "0.09", "-1", "1,5", "1.", ".5", "1.555", "1025", "99999999999999999999"] {

@@ -88,10 +88,7 @@ fn check_label(text: &str) -> Result<(), NameError> {
     let is_label_character = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if let Some(character) = text.chars().find(|c| !is_label_character(*c)) {
         let shown: String = text.chars().take(LABEL_MAX).collect();
-        return Err(NameError::Character {
-            name: shown.escape_debug().to_string(),
-            character,
-        });
+        return Err(NameError::Character { name: shown.escape_debug().to_string(), character });
     }
     if text.len() > LABEL_MAX {
         return Err(NameError::TooLong { length: text.len() });
@@ -114,10 +111,7 @@ mod tests {
             assert!("a".repeat(length).parse::<AgentName>().is_ok(), "{length}");
         }
         for length in [LABEL_MAX + 1, 200, 100_000] {
-            assert_eq!(
-                "a".repeat(length).parse::<AgentName>(),
-                Err(NameError::TooLong { length })
-            );
+            assert_eq!("a".repeat(length).parse::<AgentName>(), Err(NameError::TooLong { length }));
         }
     }
 

@@ -80,7 +80,12 @@ impl Phase {
             (Self::Running | Self::Stopped | Self::Failed, H::Stopped) => Ok(Self::Stopped),
             (Self::Creating | Self::Running | Self::Stopped | Self::Failed, H::Failed) => Ok(Self::Failed),
             (
-                Self::Reserved | Self::Creating | Self::Running | Self::Stopped | Self::Failed | Self::Destroying,
+                Self::Reserved
+                | Self::Creating
+                | Self::Running
+                | Self::Stopped
+                | Self::Failed
+                | Self::Destroying,
                 H::DestroyBegan,
             ) => Ok(Self::Destroying),
             (Self::Destroying, H::Removed) => Ok(Self::Gone),

@@ -149,11 +149,7 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
 /// is [`stop`], not [`Plan::undo`]: the pin stays with the berth.
 pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
     let container = pin.container;
-    let mut steps = vec![
-        Step::Pin(pin),
-        Step::Prepare(container, preparation),
-        Step::Start(container),
-    ];
+    let mut steps = vec![Step::Pin(pin), Step::Prepare(container, preparation), Step::Start(container)];
     if wait {
         steps.push(Step::AwaitLogin(container));
     }

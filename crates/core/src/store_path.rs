@@ -57,11 +57,7 @@ impl FromStr for StorePath {
             && !name.starts_with('.')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._?=".contains(&b));
         // `?` and `=` are legal in a store name but `?` globs; no system is called so.
-        if is_hash && is_name && !name.contains('?') {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(refuse())
-        }
+        if is_hash && is_name && !name.contains('?') { Ok(Self(text.to_owned())) } else { Err(refuse()) }
     }
 }
 

@@ -34,9 +34,7 @@ impl FromStr for Ttl {
         let refuse = || TtlError(text.escape_debug().to_string());
         let span: Span = text.parse().map_err(|_| refuse())?;
         let has_calendar_units = span.get_months() != 0 || span.get_years() != 0;
-        let duration = span
-            .to_duration(SpanRelativeTo::days_are_24_hours())
-            .map_err(|_| refuse())?;
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| refuse())?;
         if has_calendar_units || !(SHORTEST..=LONGEST).contains(&duration) {
             return Err(refuse());
         }
@@ -67,12 +65,8 @@ impl fmt::Display for Ttl {
 /// A duration in its two largest units: `3d 4h`, `8h`, `59s`.
 pub fn rough(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().unsigned_abs();
-    let units = [
-        (seconds / 86_400, 'd'),
-        (seconds / 3_600 % 24, 'h'),
-        (seconds / 60 % 60, 'm'),
-        (seconds % 60, 's'),
-    ];
+    let units =
+        [(seconds / 86_400, 'd'), (seconds / 3_600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
     let Some(first) = units.iter().position(|(amount, _)| *amount > 0) else {
         return "0s".to_owned();
     };
@@ -119,7 +113,9 @@ mod tests {
 
     #[test]
     fn durations_are_shown_in_two_units_at_most() {
-        for (seconds, shown) in [(0, "0s"), (59, "59s"), (60, "1m"), (3_661, "1h 1m"), (90_061, "1d 1h"), (86_460, "1d")] {
+        for (seconds, shown) in
+            [(0, "0s"), (59, "59s"), (60, "1m"), (3_661, "1h 1m"), (90_061, "1d 1h"), (86_460, "1d")]
+        {
             assert_eq!(rough(SignedDuration::from_secs(seconds)), shown);
         }
     }

@@ -78,7 +78,14 @@ fn preparation(host: &Host, name: &AgentName) -> Preparation {
 
 /// Writes an event. The operation itself has happened, so that the event
 /// cannot be written is only logged.
-async fn note(host: &Host, by: &Actor, record: &BerthRecord, action: &'static str, outcome: Outcome, detail: Option<String>) {
+async fn note(
+    host: &Host,
+    by: &Actor,
+    record: &BerthRecord,
+    action: &'static str,
+    outcome: Outcome,
+    detail: Option<String>,
+) {
     let event = NewEvent {
         at: (host.now)(),
         actor: by.to_string(),

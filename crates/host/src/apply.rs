@@ -3,17 +3,15 @@
 //! Every step can be repeated. A step that is dropped half-way (Ctrl-C, a
 //! deadline) counts as begun, so its undo runs too.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use berth_core::firewall::Pin;
 use berth_core::plan::{Plan, Step};
 use thiserror::Error;
 
+use crate::await_login::{self, WaitError};
 use crate::containers::ContainersError;
 use crate::firewall_table::{self, TableError};
 use crate::forget::{self, ForgetError};
 use crate::host::{Host, duration};
-use crate::await_login::{self, WaitError};
 use crate::prepare::{self, PrepareError};
 use crate::progress::{Interrupt, Progress};
 use crate::systemd::SystemdError;
@@ -80,28 +78,39 @@ pub async fn apply(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), ApplyError> {
-    let current = AtomicUsize::new(0);
-    let work = async {
-        for (index, step) in plan.steps.iter().enumerate() {
-            current.store(index, Ordering::Relaxed);
-            progress.step(&step.to_string());
-            apply_step(host, step).await.map_err(|source| ApplyError::Step {
-                step: step.to_string(),
-                index,
-                source: Box::new(source),
-            })?;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        // An interrupt that is there already lets no step begin.
-        biased;
-        () = interrupt.interrupted() => {
-            let index = current.load(Ordering::Relaxed);
-            let step = plan.steps.get(index).map(ToString::to_string).unwrap_or_default();
-            Err(ApplyError::Interrupted { step, index })
-        }
-        result = work => result,
+    for (index, step) in plan.steps.iter().enumerate() {
+        progress.step(&step.to_string());
+        let outcome = tokio::select! {
+            // An interrupt that is there already lets no step begin.
+            biased;
+            () = unless_it_must_end(step, interrupt) => {
+                return Err(ApplyError::Interrupted { step: step.to_string(), index });
+            }
+            outcome = apply_step(host, step) => outcome,
+        };
+        outcome.map_err(|source| ApplyError::Step {
+            step: step.to_string(),
+            index,
+            source: Box::new(source),
+        })?;
+    }
+    Ok(())
+}
+
+/// Ends when the step may be dropped because of an interrupt. File work goes
+/// on in its thread when it is dropped, so it is waited for.
+async fn unless_it_must_end(step: &Step, interrupt: &Interrupt) {
+    match step {
+        Step::Prepare(..) | Step::Remove(_) => std::future::pending().await,
+        Step::Pin(_)
+        | Step::Unpin(_)
+        | Step::Create(..)
+        | Step::Limit(..)
+        | Step::Unlimit(_)
+        | Step::Start(_)
+        | Step::Stop(_)
+        | Step::AwaitLogin(_)
+        | Step::Forget(_) => interrupt.interrupted().await,
     }
 }
 

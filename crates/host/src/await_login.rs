@@ -26,7 +26,9 @@ pub enum WaitError {
     #[error("the container went down before ssh answered")]
     WentDown,
     /// Time ran out.
-    #[error("no login within {after:?}: {hurdle}; raise `deadlines.boot` if the system inside only needs longer")]
+    #[error(
+        "no login within {after:?}: {hurdle}; raise `deadlines.boot` if the system inside only needs longer"
+    )]
     Deadline {
         /// The deadline.
         after: Duration,
@@ -82,7 +84,9 @@ async fn check_alive(host: &Host, name: ContainerName) -> Result<(), WaitError> 
     let states = host.tools.systemd.unit_states().await?;
     match states.get(&name) {
         Some(UnitState::Active | UnitState::Activating) => Ok(()),
-        Some(UnitState::Inactive | UnitState::Deactivating | UnitState::Failed) | None => Err(WaitError::WentDown),
+        Some(UnitState::Inactive | UnitState::Deactivating | UnitState::Failed) | None => {
+            Err(WaitError::WentDown)
+        }
     }
 }
 

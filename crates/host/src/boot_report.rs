@@ -14,9 +14,15 @@ const LINES: u32 = 20;
 /// The last lines of the unit's and of the container's journal, if the plan
 /// got as far as starting it. Looked at before anything is taken back. Logs
 /// that cannot be read are no second error.
-pub(crate) async fn details(host: &Host, name: ContainerName, plan: &Plan, error: &ApplyError) -> Vec<Detail> {
+pub(crate) async fn details(
+    host: &Host,
+    name: ContainerName,
+    plan: &Plan,
+    error: &ApplyError,
+) -> Vec<Detail> {
     let ApplyError::Step { index, .. } = error else { return Vec::new() };
-    let was_started = plan.steps.iter().take(index + 1).any(|step| matches!(step, Step::Start(_) | Step::AwaitLogin(_)));
+    let was_started =
+        plan.steps.iter().take(index + 1).any(|step| matches!(step, Step::Start(_) | Step::AwaitLogin(_)));
     if !was_started {
         return Vec::new();
     }

@@ -231,11 +231,13 @@ pub(crate) async fn roots_without_record(host: &Host) -> Result<Vec<String>, Clo
         entries => entries.map_err(|source| ClosureError::Root { path: folder, source })?,
     };
     // Listed before the records: a root whose record comes in between is explained.
-    let found: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let found: Vec<String> =
+        entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     let closures = host.state.closures().await?.into_iter().map(|closure| closure.id);
     let builds = host.state.builds().await?.into_iter().map(|build| build.id);
     let explained: Vec<PathBuf> = closures.chain(builds).map(|id| host.layout.gc_root(id.get())).collect();
-    let is_explained = |name: &String| explained.iter().any(|path| path.file_name().is_some_and(|n| n == name.as_str()));
+    let is_explained =
+        |name: &String| explained.iter().any(|path| path.file_name().is_some_and(|n| n == name.as_str()));
     Ok(found.into_iter().filter(|name| !is_explained(name)).collect())
 }
 
@@ -247,7 +249,9 @@ fn make_roots_folder(host: &Host) -> Result<(), ClosureError> {
 fn remove_root(host: &Host, id: ClosureId) -> Result<(), ClosureError> {
     let path = host.layout.gc_root(id.get());
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ClosureError::Root { path, source: error }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ClosureError::Root { path, source: error })
+        }
         _ => Ok(()),
     }
 }

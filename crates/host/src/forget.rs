@@ -19,6 +19,7 @@ pub struct ForgetError {
 /// container that is down. Nothing there is success.
 pub(crate) fn apply(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
     remove(&layout.known_hosts(name))?;
+    remove(&layout.shared_login(name))?;
     remove_propagation(layout, name)?;
     for link in journal_links(layout, name)? {
         remove(&link)?;

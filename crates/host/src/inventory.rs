@@ -61,6 +61,8 @@ pub struct Inventory {
     pub pins: BTreeSet<Pin>,
     /// Pinned host keys for ssh.
     pub known_hosts: BTreeSet<ContainerName>,
+    /// Sockets of logins that ssh sessions share.
+    pub shared_logins: BTreeSet<ContainerName>,
     /// Links in the host's journal folder that lead into roots.
     pub journal_links: BTreeSet<ContainerName>,
     /// Folders that a killed nspawn left.
@@ -84,6 +86,7 @@ impl Inventory {
             machines: named_below(&layout.machines_dir(), |name| Some(name))?,
             pins: tools.firewall.pins().await?,
             known_hosts: named_below(&layout.known_hosts_dir(), |name| Some(name))?,
+            shared_logins: named_below(&layout.shared_logins_dir(), |name| Some(name))?,
             journal_links: journal_links(host)?,
             propagations: named_below(&layout.propagation_dir(), |name| Some(name))?,
             gc_roots: file_names(&layout.gc_roots_dir())?,
@@ -102,6 +105,7 @@ impl Inventory {
             &self.machines,
             &pinned,
             &self.known_hosts,
+            &self.shared_logins,
             &self.journal_links,
             &self.propagations,
         ]
@@ -121,6 +125,7 @@ impl Inventory {
             (self.machines.contains(&name), "a machine"),
             (self.pins.iter().any(|pin| pin.container == name), "a firewall pin"),
             (self.known_hosts.contains(&name), "a pinned host key"),
+            (self.shared_logins.contains(&name), "a shared login"),
             (self.journal_links.contains(&name), "a journal link"),
             (self.propagations.contains(&name), "a folder of nspawn"),
         ]
@@ -179,7 +184,5 @@ fn file_names(folder: &Path) -> Result<BTreeSet<String>, InventoryError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(source) => return Err(fail(source)),
     };
-    entries
-        .map(|entry| Ok(entry.map_err(fail)?.file_name().to_string_lossy().into_owned()))
-        .collect()
+    entries.map(|entry| Ok(entry.map_err(fail)?.file_name().to_string_lossy().into_owned())).collect()
 }

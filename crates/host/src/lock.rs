@@ -56,12 +56,8 @@ pub enum LockName {
 pub struct LockNameError(String);
 
 impl LockName {
-    const FIXED: [Self; 4] = [
-        Self::Firewall,
-        Self::Build(Kind::Agent),
-        Self::Build(Kind::Preview),
-        Self::Reconcile,
-    ];
+    const FIXED: [Self; 4] =
+        [Self::Firewall, Self::Build(Kind::Agent), Self::Build(Kind::Preview), Self::Reconcile];
 }
 
 impl From<ContainerName> for LockName {
@@ -261,10 +257,8 @@ impl Locks {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
             entries => entries.map_err(told)?,
         };
-        let mut files: Vec<PathBuf> = entries
-            .map(|entry| entry.map(|found| found.path()))
-            .collect::<Result<_, _>>()
-            .map_err(told)?;
+        let mut files: Vec<PathBuf> =
+            entries.map(|entry| entry.map(|found| found.path())).collect::<Result<_, _>>().map_err(told)?;
         files.sort();
         Ok(files)
     }

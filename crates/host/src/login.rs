@@ -88,6 +88,14 @@ pub enum LoginError {
         /// The container.
         container: ContainerName,
     },
+    /// The socket of an earlier login could not be removed.
+    #[error("could not remove `{}`", path.display())]
+    SharedLogin {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The file with the pinned key could not be written.
     #[error("could not write `{}`", path.display())]
     KnownHosts {

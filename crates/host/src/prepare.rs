@@ -74,7 +74,11 @@ pub enum PrepareError {
 /// Prepares the root of a stopped container, and pins its host key in the
 /// record. A host key that is pinned and still there stays, so that people's
 /// own `known_hosts` stay true over a pause.
-pub(crate) async fn apply(host: &Host, name: ContainerName, preparation: &Preparation) -> Result<(), PrepareError> {
+pub(crate) async fn apply(
+    host: &Host,
+    name: ContainerName,
+    preparation: &Preparation,
+) -> Result<(), PrepareError> {
     let record = host.state.berth_in(name).await?.ok_or(PrepareError::NoRecord(name))?;
     let client_line = client_key::public_line(&host.layout)?;
     let layout = host.layout.clone();
@@ -142,14 +146,18 @@ fn read_credential(credential: &Credential) -> Result<Vec<u8>, PrepareError> {
     };
     // Not blocking: a FIFO in the place of a secret must not hang us.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(&credential.source).map_err(refuse)?;
+    let file =
+        File::options().read(true).custom_flags(nonblocking).open(&credential.source).map_err(refuse)?;
     if !file.metadata().map_err(refuse)?.is_file() {
         return Err(refuse(io::Error::other("it is not a regular file")));
     }
     let mut content = Vec::new();
     file.take(CREDENTIAL_MAX + 1).read_to_end(&mut content).map_err(refuse)?;
     if content.len() as u64 > CREDENTIAL_MAX {
-        return Err(PrepareError::TooLarge { name: credential.name.to_string(), path: credential.source.clone() });
+        return Err(PrepareError::TooLarge {
+            name: credential.name.to_string(),
+            path: credential.source.clone(),
+        });
     }
     Ok(content)
 }

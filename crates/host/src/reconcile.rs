@@ -199,7 +199,10 @@ pub(crate) fn is_free(host: &Host, container: ContainerName) -> Result<bool, Loc
 }
 
 /// The containers of which there is something and no record.
-pub(crate) async fn without_record(host: &Host, inventory: &Inventory) -> Result<BTreeSet<ContainerName>, StateError> {
+pub(crate) async fn without_record(
+    host: &Host,
+    inventory: &Inventory,
+) -> Result<BTreeSet<ContainerName>, StateError> {
     let recorded: BTreeSet<ContainerName> =
         host.state.berths(None).await?.into_iter().map(|record| record.container).collect();
     Ok(inventory.all_containers().difference(&recorded).copied().collect())
@@ -236,7 +239,10 @@ async fn wanted(
             break;
         }
         let outcome = agents::start(host, &record.name, by, progress, interrupt).await;
-        report.add(format!("started the agent `{}`", record.name), outcome.map(|_| ()).map_err(|error| explain(&error)));
+        report.add(
+            format!("started the agent `{}`", record.name),
+            outcome.map(|_| ()).map_err(|error| explain(&error)),
+        );
     }
     Ok(())
 }

@@ -64,17 +64,12 @@ impl State {
     /// Reads the whole file and compares its parts with each other.
     pub async fn verify(&self) -> Result<(), StateError> {
         let failed = self.failed("verify the file");
-        let findings: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed)?;
+        let findings: Vec<String> =
+            sqlx::query_scalar("PRAGMA integrity_check").fetch_all(&self.pool).await.map_err(failed)?;
         if findings != ["ok"] {
             return Err(self.damaged(Damage::Malformed { findings }));
         }
-        let orphans = sqlx::query("PRAGMA foreign_key_check")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed)?;
+        let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(&self.pool).await.map_err(failed)?;
         if orphans.is_empty() {
             Ok(())
         } else {

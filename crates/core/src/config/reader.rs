@@ -78,10 +78,9 @@ impl Section {
     {
         match self.take(key) {
             None => Vec::new(),
-            Some(Value::Array(values)) => values
-                .into_iter()
-                .filter_map(|value| self.parse_value(key, value))
-                .collect(),
+            Some(Value::Array(values)) => {
+                values.into_iter().filter_map(|value| self.parse_value(key, value)).collect()
+            }
             Some(other) => {
                 self.problem(key, format!("must be a list of texts, not {}", kind_of(&other)));
                 Vec::new()
@@ -89,7 +88,11 @@ impl Section {
         }
     }
 
-    pub(super) fn checked(&mut self, key: &'static str, check: fn(&str) -> Result<(), String>) -> Option<String> {
+    pub(super) fn checked(
+        &mut self,
+        key: &'static str,
+        check: fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
         let text: String = self.parsed(key)?;
         match check(&text) {
             Ok(()) => Some(text),
@@ -114,7 +117,10 @@ impl Section {
         let text: String = self.parsed(key)?;
         let duration = text.parse().ok().filter(SignedDuration::is_positive);
         if duration.is_none() {
-            self.problem(key, format!("`{}` is no duration: write such as `30s` or `2m`", text.escape_debug()));
+            self.problem(
+                key,
+                format!("`{}` is no duration: write such as `30s` or `2m`", text.escape_debug()),
+            );
         }
         duration
     }
@@ -138,7 +144,10 @@ impl Section {
             None => Vec::new(),
             Some(Value::Array(values)) => values,
             Some(other) => {
-                self.problem(key, format!("must be written as `[[{}{key}]]`, not as {}", self.prefix, kind_of(&other)));
+                self.problem(
+                    key,
+                    format!("must be written as `[[{}{key}]]`, not as {}", self.prefix, kind_of(&other)),
+                );
                 Vec::new()
             }
         };

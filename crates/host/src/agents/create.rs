@@ -100,7 +100,8 @@ async fn reserve(
     let ttl = options.ttl.or(host.config.agent.ttl);
     let mut last = None;
     for _ in 0..RESERVATIONS {
-        let closure = closures::agent_closure(host, progress, interrupt).await.map_err(AgentError::NoClosure)?;
+        let closure =
+            closures::agent_closure(host, progress, interrupt).await.map_err(AgentError::NoClosure)?;
         let new = NewBerth {
             kind: Kind::Agent,
             name: options.name.clone(),

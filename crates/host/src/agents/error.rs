@@ -31,7 +31,9 @@ pub enum AgentError {
         name: AgentName,
     },
     /// The name is taken.
-    #[error("the agent `{name}` exists already; enter it with `agent ssh {name}` or remove it with `agent destroy {name}`")]
+    #[error(
+        "the agent `{name}` exists already; enter it with `agent ssh {name}` or remove it with `agent destroy {name}`"
+    )]
     Exists {
         /// The name.
         name: AgentName,
@@ -87,7 +89,9 @@ pub enum AgentError {
     },
     /// Something of the agent could not be removed. Its record stays, so that
     /// the berth is not given away.
-    #[error("could not remove all of the agent `{name}`; mend what is named and run `agent destroy {name}` again")]
+    #[error(
+        "could not remove all of the agent `{name}`; mend what is named and run `agent destroy {name}` again"
+    )]
     Destroy {
         /// The name.
         name: AgentName,

@@ -54,11 +54,8 @@ pub async fn start(
     })?;
     let states = host.tools.systemd.unit_states().await?;
     let is_up = states.get(&record.container) == Some(&UnitState::Active);
-    let plan = if is_up {
-        plan::login(record.container)
-    } else {
-        plan::start(pin, preparation(host, name), true)
-    };
+    let plan =
+        if is_up { plan::login(record.container) } else { plan::start(pin, preparation(host, name), true) };
     match apply(host, &plan, progress, interrupt).await {
         Ok(()) => {
             host.state.advance(record.id, record.phase, Happening::Started, None).await?;
@@ -85,10 +82,12 @@ async fn settled(host: &Host, name: &AgentName) -> Result<BerthRecord, AgentErro
     match record.phase {
         Phase::Running | Phase::Stopped | Phase::Failed => Ok(record),
         // Its lock is free, so whoever worked on it is dead.
-        phase @ (Phase::Reserved | Phase::Creating | Phase::Destroying | Phase::Gone) => Err(AgentError::WrongPhase {
-            name: name.clone(),
-            phase,
-            way_out: format!("its last operation was cut short: run `agent destroy {name}`"),
-        }),
+        phase @ (Phase::Reserved | Phase::Creating | Phase::Destroying | Phase::Gone) => {
+            Err(AgentError::WrongPhase {
+                name: name.clone(),
+                phase,
+                way_out: format!("its last operation was cut short: run `agent destroy {name}`"),
+            })
+        }
     }
 }

@@ -28,7 +28,11 @@ fn judge(text: &str) -> Finding {
             if std::path::Path::new(path).exists() {
                 Finding::ok(CHECK, format!("`{path}` looks at every container before it starts"))
             } else {
-                Finding::error(CHECK, format!("`{path}` does not exist: no container can start"), "install it")
+                Finding::error(
+                    CHECK,
+                    format!("`{path}` does not exist: no container can start"),
+                    "install it",
+                )
             }
         }
         Some(other) => Finding::error(
@@ -52,7 +56,10 @@ mod tests {
     #[test]
     fn only_a_guard_in_the_first_place_is_in_force() {
         for (text, severity) in [
-            ("{ path=/nonexistent/berth-guard ; argv[]=/nonexistent/berth-guard a1 ; ignore_errors=no }", Severity::Error),
+            (
+                "{ path=/nonexistent/berth-guard ; argv[]=/nonexistent/berth-guard a1 ; ignore_errors=no }",
+                Severity::Error,
+            ),
             ("{ path=/bin/pre ; argv[]=/bin/pre }\n{ path=/bin/berth-guard ; argv[]=x }", Severity::Error),
             ("", Severity::Error),
             ("\n", Severity::Error),

@@ -16,10 +16,22 @@ struct Least {
 
 const SETTINGS: [Least; 6] = [
     Least { name: "net.ipv4.ip_forward", value: 1, below: "containers reach nothing beyond the host" },
-    Least { name: "fs.inotify.max_user_instances", value: 1024, below: "about 20 containers use the default up" },
-    Least { name: "fs.inotify.max_user_watches", value: 524_288, below: "editors and dev servers inside run out of watches" },
+    Least {
+        name: "fs.inotify.max_user_instances",
+        value: 1024,
+        below: "about 20 containers use the default up",
+    },
+    Least {
+        name: "fs.inotify.max_user_watches",
+        value: 524_288,
+        below: "editors and dev servers inside run out of watches",
+    },
     Least { name: "kernel.pid_max", value: 131_072, below: "a few hundred containers use all process ids" },
-    Least { name: "net.ipv4.neigh.default.gc_thresh3", value: 4096, below: "the neighbour table overflows at about 1000 containers" },
+    Least {
+        name: "net.ipv4.neigh.default.gc_thresh3",
+        value: 4096,
+        below: "the neighbour table overflows at about 1000 containers",
+    },
     Least { name: "fs.file-max", value: 1_048_576, below: "containers share the host's limit of open files" },
 ];
 
@@ -60,7 +72,10 @@ mod tests {
         fs::write(folder.path().join("net/ipv4/ip_forward"), "0\n").expect("written");
         let findings = check_below(folder.path());
         assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].message, "`net.ipv4.ip_forward` is 0: containers reach nothing beyond the host");
+        assert_eq!(
+            findings[0].message,
+            "`net.ipv4.ip_forward` is 0: containers reach nothing beyond the host"
+        );
         fs::write(folder.path().join("net/ipv4/ip_forward"), "1\n").expect("written");
         assert_eq!(check_below(folder.path())[0].severity, super::super::Severity::Ok);
     }

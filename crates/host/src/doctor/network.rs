@@ -54,12 +54,14 @@ enum AskError {
 }
 
 async fn routes() -> Result<Vec<Route>, AskError> {
-    let output = Invocation::new("ip").args(["-j", "-4", "route", "show"]).aim("list the routes").run().await?;
+    let output =
+        Invocation::new("ip").args(["-j", "-4", "route", "show"]).aim("list the routes").run().await?;
     Ok(serde_json::from_slice(output.whole_stdout()?)?)
 }
 
 async fn addresses() -> Result<Vec<Interface>, AskError> {
-    let output = Invocation::new("ip").args(["-j", "-4", "address", "show"]).aim("list the addresses").run().await?;
+    let output =
+        Invocation::new("ip").args(["-j", "-4", "address", "show"]).aim("list the addresses").run().await?;
     Ok(serde_json::from_slice(output.whole_stdout()?)?)
 }
 
@@ -95,7 +97,9 @@ fn services(subnet: Subnet, interfaces: &[Interface]) -> Finding {
         None => Finding::error(
             SERVICES,
             format!("{wanted} is on no interface: containers have no resolver"),
-            format!("give it to a dummy interface (Berth's NixOS module does): `ip address add {wanted}/32 dev lo`"),
+            format!(
+                "give it to a dummy interface (Berth's NixOS module does): `ip address add {wanted}/32 dev lo`"
+            ),
         ),
     }
 }
@@ -103,7 +107,10 @@ fn services(subnet: Subnet, interfaces: &[Interface]) -> Finding {
 async fn firewall(host: &Host) -> Finding {
     match firewall_table::is_right(host).await {
         Ok(true) => Finding::ok(FIREWALL, "the table `inet berth` is in force and pins every berth"),
-        Ok(false) => Finding::fixable(FIREWALL, "the table `inet berth` is not in force as recorded: no container starts"),
+        Ok(false) => Finding::fixable(
+            FIREWALL,
+            "the table `inet berth` is not in force as recorded: no container starts",
+        ),
         Err(error) => Finding::unknown(FIREWALL, &error),
     }
 }
@@ -141,7 +148,9 @@ mod tests {
 
     #[test]
     fn the_services_address_is_looked_for_on_every_interface() {
-        let on = |json: &str| services(subnet(), &serde_json::from_str::<Vec<Interface>>(json).expect("interfaces"));
+        let on = |json: &str| {
+            services(subnet(), &serde_json::from_str::<Vec<Interface>>(json).expect("interfaces"))
+        };
         let there = r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1"},{"local":"10.100.0.1"}]}]"#;
         assert_eq!(on(there).message, "10.100.0.1 is on `lo`");
         assert_eq!(on(r#"[{"ifname":"lo","addr_info":[{"local":"127.0.0.1"}]}]"#).severity, Severity::Error);

@@ -76,7 +76,11 @@ fn container_roots(host: &Host) -> Finding {
 
 async fn closure(host: &Host) -> Result<Finding, CheckError> {
     let Some(closure) = host.state.current_closure(Kind::Agent).await? else {
-        return Ok(Finding::warning(CLOSURE, "no system was built yet: the first `agent create` will", "run `agent build`"));
+        return Ok(Finding::warning(
+            CLOSURE,
+            "no system was built yet: the first `agent create` will",
+            "run `agent build`",
+        ));
     };
     let root = host.layout.gc_root(closure.id.get());
     let system = &closure.system;
@@ -86,7 +90,11 @@ async fn closure(host: &Host) -> Result<Finding, CheckError> {
     } else if fs::read_link(&root).is_ok_and(|target| target == system.as_path()) {
         Finding::ok(CLOSURE, format!("{system} is in the store and pinned"))
     } else {
-        Finding::error(CLOSURE, format!("{system} is not pinned by `{}`", root.display()), "run `agent build`")
+        Finding::error(
+            CLOSURE,
+            format!("{system} is not pinned by `{}`", root.display()),
+            "run `agent build`",
+        )
     })
 }
 
@@ -95,13 +103,22 @@ async fn leftovers(host: &Host) -> Result<Vec<Finding>, CheckError> {
     let mut findings = Vec::new();
     for container in reconcile::without_record(host, &inventory).await? {
         let things = inventory.things_of(container).join(", ");
-        findings.push(Finding::fixable(LEFTOVERS, format!("{container} has {things}, and no record explains it")));
+        findings.push(Finding::fixable(
+            LEFTOVERS,
+            format!("{container} has {things}, and no record explains it"),
+        ));
     }
     for root in closures::roots_without_record(host).await? {
-        findings.push(Finding::fixable(LEFTOVERS, format!("no record explains the garbage-collector root `{root}`")));
+        findings.push(Finding::fixable(
+            LEFTOVERS,
+            format!("no record explains the garbage-collector root `{root}`"),
+        ));
     }
     for lock in host.locks.stale()? {
-        findings.push(Finding::fixable(LEFTOVERS, format!("the lock `{}` is a dead process's", lock.path.display())));
+        findings.push(Finding::fixable(
+            LEFTOVERS,
+            format!("the lock `{}` is a dead process's", lock.path.display()),
+        ));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(LEFTOVERS, "the host has nothing that no record explains"));
@@ -119,7 +136,8 @@ async fn agents(host: &Host) -> Result<Vec<Finding>, CheckError> {
         }
     }
     for record in reconcile::down(host).await? {
-        findings.push(Finding::fixable(AGENTS, format!("the agent `{}` should run and does not", record.name)));
+        findings
+            .push(Finding::fixable(AGENTS, format!("the agent `{}` should run and does not", record.name)));
     }
     for record in host.state.expired(Kind::Agent, (host.now)()).await? {
         findings.push(Finding::warning(

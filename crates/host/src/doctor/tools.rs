@@ -50,7 +50,11 @@ fn judge(text: &str) -> Finding {
     };
     let (major, minor) = version;
     if version < OLDEST {
-        return Finding::error(SYSTEMD, format!("systemd {major} is too old"), "upgrade to systemd 252 or newer");
+        return Finding::error(
+            SYSTEMD,
+            format!("systemd {major} is too old"),
+            "upgrade to systemd 252 or newer",
+        );
     }
     if has_cve_2026_40226(version) {
         return Finding::warning(
@@ -70,9 +74,9 @@ fn parse(text: &str) -> Option<Version> {
     let line = text.lines().next()?.strip_prefix("systemd ")?;
     let (major, rest) = line.split_once(' ').unwrap_or((line, ""));
     let major: u32 = major.parse().ok()?;
-    let minor = rest.strip_prefix(&format!("({major}.")).map_or("0", |rest| {
-        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("0")
-    });
+    let minor = rest
+        .strip_prefix(&format!("({major}."))
+        .map_or("0", |rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("0"));
     Some((major, minor.parse().unwrap_or(0)))
 }
 

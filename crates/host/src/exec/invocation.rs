@@ -219,7 +219,8 @@ impl Invocation {
         command.stdin(source).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut running = Running::start(command, &call, true)?;
         let (mut out, mut err) = (Tail::new(self.keep), Tail::new(self.keep));
-        let work = tokio::time::timeout(self.deadline, collect(&mut running, input, &mut out, &mut err, watcher));
+        let work =
+            tokio::time::timeout(self.deadline, collect(&mut running, input, &mut out, &mut err, watcher));
         let Ok(waited) = work.await else {
             running.stop().await;
             return Err(ExecError::Deadline { call, after: self.deadline, stderr: err.finish() });

@@ -47,7 +47,8 @@ async fn a_busy_lock_names_its_holder() {
     let _held = locks.lock(berth("a12"), "agent create fix-login", LONG).await.unwrap();
     let other = locks.lock(berth("a13"), "agent create other", Duration::ZERO).await;
     assert!(other.is_ok(), "another berth is another lock");
-    let error = locks.lock(berth("a12"), "agent destroy fix-login", Duration::from_millis(50)).await.unwrap_err();
+    let error =
+        locks.lock(berth("a12"), "agent destroy fix-login", Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(

@@ -50,6 +50,7 @@ impl Logins for SshLogins {
         }
         route::quicken(target).await;
         ssh::write_known_hosts(&self.layout, target)?;
+        ssh::clear_shared_login(&self.layout, target)?;
         match ssh::probe(&self.layout, target).deadline(LOGIN).run_any().await {
             Ok(output) => judge(&output, target),
             Err(ExecError::Deadline { .. }) => {

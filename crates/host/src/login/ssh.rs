@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
@@ -23,8 +24,6 @@ const OPTIONS: &[&str] = &[
     "BatchMode=yes",
     "CheckHostIP=no",
     "ClearAllForwardings=yes",
-    "ControlMaster=no",
-    "ControlPath=none",
     "ForwardAgent=no",
     "ForwardX11=no",
     "GSSAPIAuthentication=no",
@@ -59,16 +58,23 @@ pub struct Session {
 pub(super) fn session(layout: &Layout, target: &Target, session: Session) -> Invocation {
     // A container that is killed says no goodbye.
     let alive = ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4", "-o", "ConnectTimeout=10"];
-    let mut call = client(layout, target).args(alive).args(session.options);
+    let shared = ["-o", "ControlMaster=no", "-o", &shared_login(layout, target)];
+    let mut call = client(layout, target).args(shared).args(alive).args(session.options);
     if let Some(term) = session.term {
         call = call.env("TERM", term);
     }
     destination(call, target).args(session.command).aim(format!("log in to {}", target.container))
 }
 
-/// The invocation of one try.
+/// The invocation of one try. The login that succeeds stays open for a minute,
+/// and the session that comes next shares it: it begins in a tenth of the time.
+/// ssh sends itself to the background for that, in a session of its own and
+/// with nothing of ours open; it goes with the container's sshd, or within
+/// seconds after the container is gone without a word.
 pub(super) fn probe(layout: &Layout, target: &Target) -> Invocation {
-    let call = client(layout, target).args(["-T", "-n", "-o", "ConnectTimeout=5"]);
+    let shared = ["-o", "ControlMaster=yes", "-o", "ControlPersist=60", "-o", &shared_login(layout, target)];
+    let alive = ["-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2", "-o", "ConnectTimeout=5"];
+    let call = client(layout, target).args(["-T", "-n"]).args(shared).args(alive);
     destination(call, target).arg("true").aim(format!("log in to {}", target.container))
 }
 
@@ -89,11 +95,26 @@ fn destination(call: Invocation, target: &Target) -> Invocation {
     call.arg("--").arg(format!("{AGENT_USER}@{}", target.address))
 }
 
+fn shared_login(layout: &Layout, target: &Target) -> String {
+    format!("ControlPath={}", quoted(&layout.shared_login(target.container)).to_string_lossy())
+}
+
 /// A path as a value of an ssh option: such a value is split at spaces and has
 /// `%` tokens.
 fn quoted(path: &Path) -> OsString {
     let text = path.to_string_lossy().replace('%', "%%");
     if text.contains(' ') { format!("\"{text}\"").into() } else { text.into() }
+}
+
+/// Makes the folder of the shared logins, and removes the socket of an earlier
+/// one: a container that is waited for has none that is of use.
+pub(super) fn clear_shared_login(layout: &Layout, target: &Target) -> Result<(), LoginError> {
+    let path = layout.shared_login(target.container);
+    let cleared = make_private(&layout.shared_logins_dir()).and_then(|()| match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    });
+    cleared.map_err(|source| LoginError::SharedLogin { path, source })
 }
 
 /// Writes the pinned key where ssh will look for it. Left alone when it is
@@ -104,14 +125,14 @@ pub(super) fn write_known_hosts(layout: &Layout, target: &Target) -> Result<(), 
     if fs::read(&path).is_ok_and(|found| found == content.as_bytes()) {
         return Ok(());
     }
-    let folder = layout.known_hosts_dir();
-    let written = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)))
-        .and_then(|()| replace_file(&path, content.as_bytes(), 0o600));
+    let written =
+        make_private(&layout.known_hosts_dir()).and_then(|()| replace_file(&path, content.as_bytes(), 0o600));
     written.map_err(|source| LoginError::KnownHosts { path, source })
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]

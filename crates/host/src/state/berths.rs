@@ -164,7 +164,12 @@ impl State {
     }
 
     /// Records what the system inside says about itself.
-    pub async fn set_health(&self, id: BerthId, health: Health, failed_units: &[String]) -> Result<(), StateError> {
+    pub async fn set_health(
+        &self,
+        id: BerthId,
+        health: Health,
+        failed_units: &[String],
+    ) -> Result<(), StateError> {
         let units = serde_json::Value::from(failed_units).to_string();
         let statement = sqlx::query("UPDATE berths SET health = ?, failed_units = ? WHERE id = ?")
             .bind(health_word(health))
@@ -175,11 +180,13 @@ impl State {
 
     /// All berths, or those of one kind, ordered by name.
     pub async fn berths(&self, kind: Option<Kind>) -> Result<Vec<BerthRecord>, StateError> {
-        let rows = sqlx::query(select_berths!("WHERE ?1 IS NULL OR berths.kind = ?1 ORDER BY berths.name, berths.kind"))
-            .bind(kind.map(Kind::as_str))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(self.failed("list the berths"))?;
+        let rows = sqlx::query(select_berths!(
+            "WHERE ?1 IS NULL OR berths.kind = ?1 ORDER BY berths.name, berths.kind"
+        ))
+        .bind(kind.map(Kind::as_str))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(self.failed("list the berths"))?;
         rows.iter().map(|row| self.berth(row)).collect()
     }
 
@@ -218,7 +225,12 @@ impl State {
         rows.iter().map(|row| self.berth(row)).collect()
     }
 
-    async fn update(&self, id: BerthId, aim: &'static str, statement: Statement<'_>) -> Result<(), StateError> {
+    async fn update(
+        &self,
+        id: BerthId,
+        aim: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<(), StateError> {
         let mut transaction = self.write(aim).await?;
         let done = statement.execute(&mut *transaction).await.map_err(self.failed(aim))?;
         if done.rows_affected() == 0 {
@@ -239,7 +251,11 @@ impl State {
         Err(StateError::NameTaken { kind, name, phase })
     }
 
-    async fn refuse_missing_closure(&self, transaction: &mut Immediate, id: ClosureId) -> Result<(), StateError> {
+    async fn refuse_missing_closure(
+        &self,
+        transaction: &mut Immediate,
+        id: ClosureId,
+    ) -> Result<(), StateError> {
         let is_ready: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM closures WHERE id = ? AND system IS NOT NULL)")
                 .bind(id.get())

@@ -132,12 +132,13 @@ impl State {
         const AIM: &str = "record a closure";
         let failed = self.failed(AIM);
         let mut transaction = self.write(AIM).await?;
-        let row = sqlx::query("SELECT id, kind, source FROM closures WHERE id = ? AND build_lock IS NOT NULL")
-            .bind(id.0)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?
-            .ok_or(StateError::ClosureGone { id })?;
+        let row =
+            sqlx::query("SELECT id, kind, source FROM closures WHERE id = ? AND build_lock IS NOT NULL")
+                .bind(id.0)
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(failed)?
+                .ok_or(StateError::ClosureGone { id })?;
         let build = Fields::of(self, TABLE, &row)?;
         let kind = build.kind()?;
         let known: Option<i64> = sqlx::query_scalar("SELECT id FROM closures WHERE kind = ? AND system = ?")

@@ -107,7 +107,9 @@ pub enum StateError {
         taken: usize,
     },
     /// The berth went on to another phase meanwhile.
-    #[error("`{name}` is {found} by now and was {expected}: another command works on it, try again when that is done")]
+    #[error(
+        "`{name}` is {found} by now and was {expected}: another command works on it, try again when that is done"
+    )]
     Changed {
         /// The berth's name.
         name: AgentName,
@@ -205,12 +207,19 @@ impl Damage {
     fn way_out(&self, database: &Path) -> String {
         let database = database.display();
         match self {
-            Self::Newer { .. } => "use the newer Berth again, or restore the backup from before its first start".to_owned(),
-            Self::Value { .. } => format!("nothing was changed: correct the row with `sqlite3 {database}`, or restore a backup"),
-            Self::Foreign | Self::NoFile => {
-                "nothing was changed: find out what put it there, move it away, and restore Berth's own".to_owned()
+            Self::Newer { .. } => {
+                "use the newer Berth again, or restore the backup from before its first start".to_owned()
             }
-            Self::Short { .. } | Self::Lost => "nothing was changed: restore a backup of the whole folder".to_owned(),
+            Self::Value { .. } => {
+                format!("nothing was changed: correct the row with `sqlite3 {database}`, or restore a backup")
+            }
+            Self::Foreign | Self::NoFile => {
+                "nothing was changed: find out what put it there, move it away, and restore Berth's own"
+                    .to_owned()
+            }
+            Self::Short { .. } | Self::Lost => {
+                "nothing was changed: restore a backup of the whole folder".to_owned()
+            }
             Self::NoDatabase | Self::Malformed { .. } => format!(
                 "nothing was changed: keep a copy of the folder, then restore a backup or rescue the rows with `sqlite3 {database} .recover`"
             ),

@@ -109,11 +109,8 @@ fn own_folder(folder: &Path) -> Result<File, StateError> {
         Ok(()) | Err(_) => {}
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let handle = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(folder)
-        .map_err(told)?;
+    let handle =
+        OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(folder).map_err(told)?;
     let found = handle.metadata().map_err(told)?;
     let expected = rustix::process::geteuid().as_raw();
     if found.uid() != expected {
@@ -193,12 +190,7 @@ async fn create(layout: &Layout, patience: Duration) -> Result<(), StateError> {
             Ok(()) | Err(_) => {}
         }
     }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(told)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(told)?;
     fill(&unfinished, patience)
         .await
         .map_err(|source| StateError::told(&unfinished, patience, "make a new database", source))?;
@@ -225,10 +217,8 @@ async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<()> {
             sqlx::raw_sql(migration).execute(&mut *transaction).await?;
         }
     }
-    let stamp = format!(
-        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}",
-        MIGRATIONS.len()
-    );
+    let stamp =
+        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
     sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *transaction).await?;
     transaction.commit().await
 }

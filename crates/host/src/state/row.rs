@@ -66,7 +66,8 @@ impl<'r> Fields<'r> {
         T: TryFrom<u16, Error: Display>,
     {
         let number: i64 = self.value(column)?;
-        let number = u16::try_from(number).map_err(|_| self.refuse(column, format!("{number} is out of range")))?;
+        let number =
+            u16::try_from(number).map_err(|_| self.refuse(column, format!("{number} is out of range")))?;
         number.try_into().map_err(|error: T::Error| self.refuse(column, error))
     }
 

@@ -157,10 +157,12 @@ async fn a_database_that_another_program_keeps_to_itself_is_locked_and_not_empty
     let home = Home::new();
     home.settle(home.state().await).await;
     let mut other = home.raw().await;
-    sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE berths SET reason = '' WHERE id = 0")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE berths SET reason = '' WHERE id = 0",
+    )
+    .execute(&mut other)
+    .await
+    .unwrap();
     let error = home.open_for(Duration::from_millis(100)).await.unwrap_err();
     assert!(matches!(error, StateError::Locked { .. }), "{error:?}");
 }

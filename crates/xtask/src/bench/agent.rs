@@ -8,13 +8,13 @@ use super::sample::Sample;
 /// sshd answers. The container's own sshd makes its host keys, as it must.
 const PLAIN_CREATE: &str = r"
 set -e
-nixos-container create bench --system-path $SYSTEM --host-address 10.90.0.2 --local-address 10.90.0.3 2>/dev/null
-install -d -m 0700 -o 1000 -g 1000 /var/lib/nixos-containers/bench/home/agent/.ssh
-install -m 0600 -o 1000 -g 1000 /root/.ssh/id_ed25519.pub /var/lib/nixos-containers/bench/home/agent/.ssh/authorized_keys
-nixos-container start bench
+nixos-container create op-bench --system-path $SYSTEM --host-address 10.90.0.2 --local-address 10.90.0.3 2>/dev/null
+install -d -m 0700 -o 1000 -g 1000 /var/lib/nixos-containers/op-bench/home/agent/.ssh
+install -m 0600 -o 1000 -g 1000 /root/.ssh/id_ed25519.pub /var/lib/nixos-containers/op-bench/home/agent/.ssh/authorized_keys
+nixos-container start op-bench
 until ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=QUIET agent@10.90.0.3 true; do :; done
 ";
-const PLAIN_DESTROY: &str = "nixos-container destroy bench";
+const PLAIN_DESTROY: &str = "nixos-container destroy op-bench";
 const BERTH_CREATE: &str = "set -e; agent create bench >/dev/null; agent ssh bench -- true";
 const BERTH_DESTROY: &str = "agent destroy bench";
 

@@ -35,7 +35,8 @@ impl Bed {
         let layout = Layout::below(folder.path());
         let world = FakeWorld::new(&layout);
         world.flake_builds(INSTALLABLE, Ok(path(SYSTEM)));
-        let config = Config::parse("subnet = \"10.9.8.0/24\"\n[deadlines]\nboot = \"50ms\"\nstop = \"50ms\"\n");
+        let config =
+            Config::parse("subnet = \"10.9.8.0/24\"\n[deadlines]\nboot = \"50ms\"\nstop = \"50ms\"\n");
         let host = Host {
             state: State::open(&layout).await.expect("a database"),
             locks: Locks::new(&layout),
@@ -58,7 +59,11 @@ impl Bed {
         self.create_until(name, &never()).await
     }
 
-    pub(super) async fn create_until(&self, name: &str, interrupt: &Interrupt) -> Result<BerthRecord, AgentError> {
+    pub(super) async fn create_until(
+        &self,
+        name: &str,
+        interrupt: &Interrupt,
+    ) -> Result<BerthRecord, AgentError> {
         let limits = self.host.config.agent.limits;
         let options = CreateOptions { name: self::name(name), ttl: None, limits, wait: true };
         create(&self.host, options, &by(), &Silent, interrupt).await

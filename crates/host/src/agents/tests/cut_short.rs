@@ -101,7 +101,11 @@ async fn a_destroy_that_fails_or_dies_anywhere_is_finished_by_the_next_one() {
             let bed = Bed::with_closure().await;
             bed.create("one").await.expect("created");
             let at = bed.points() + point;
-            if dies { bed.world.hang_at(at) } else { bed.world.fail_at(at) }
+            if dies {
+                bed.world.hang_at(at)
+            } else {
+                bed.world.fail_at(at)
+            }
             let _ = bed.until_it_hangs(bed.destroy("one")).await;
             bed.world.settle();
             let when = format!("when a destroy is cut short at point {point} (dies: {dies})");
@@ -131,7 +135,11 @@ async fn a_pause_that_is_cut_short_anywhere_can_be_repeated() {
             let bed = Bed::with_closure().await;
             bed.create("one").await.expect("created");
             let at = bed.points() + point;
-            if dies { bed.world.hang_at(at) } else { bed.world.fail_at(at) }
+            if dies {
+                bed.world.hang_at(at)
+            } else {
+                bed.world.fail_at(at)
+            }
             let pause = async {
                 bed.stop("one").await?;
                 bed.start("one").await

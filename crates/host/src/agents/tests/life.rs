@@ -79,7 +79,10 @@ async fn two_destroys_of_one_agent_both_succeed() {
     bed.create("one").await.expect("created");
     let (first, second) = tokio::join!(bed.destroy("one"), bed.destroy("one"));
     let outcomes = [first.expect("destroyed"), second.expect("nothing to do")];
-    assert!(outcomes.contains(&Destroyed::Removed) && outcomes.contains(&Destroyed::NotThere), "{outcomes:?}");
+    assert!(
+        outcomes.contains(&Destroyed::Removed) && outcomes.contains(&Destroyed::NotThere),
+        "{outcomes:?}"
+    );
     bed.assert_empty("after two destroys").await;
 }
 
@@ -212,7 +215,10 @@ async fn events_tell_who_did_what_and_outlive_the_agent() {
     let events = bed.host.state.events(&filter).await.expect("listed");
     let told: Vec<String> =
         events.iter().map(|event| format!("{} {} {}", event.actor, event.action, event.outcome)).collect();
-    assert_eq!(told, ["ada create began", "ada create succeeded", "ada destroy began", "ada destroy succeeded"]);
+    assert_eq!(
+        told,
+        ["ada create began", "ada create succeeded", "ada destroy began", "ada destroy succeeded"]
+    );
 }
 
 #[tokio::test]
@@ -243,7 +249,11 @@ async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Out
                 *output = Some(value);
             }
         }
-        if outputs.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if outputs.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
     outputs.into_iter().flatten().collect()

@@ -294,7 +294,10 @@ async fn a_random_walk_agrees_with_a_model() {
                 match from.after(happening) {
                     Err(_) => assert!(matches!(result, Err(StateError::Phase(_))), "{result:?}"),
                     Ok(_) if from != phase => {
-                        assert!(matches!(result, Err(StateError::Changed { found, .. }) if found == phase), "{result:?}");
+                        assert!(
+                            matches!(result, Err(StateError::Changed { found, .. }) if found == phase),
+                            "{result:?}"
+                        );
                     }
                     Ok(Phase::Gone) => drop(model.remove(&text)),
                     Ok(next) => drop(model.insert(text, (id, slot, next))),

@@ -82,7 +82,8 @@ async fn only_what_is_neither_current_nor_used_can_be_forgotten() {
 
     let ids = |records: Vec<ClosureRecord>| records.into_iter().map(|c| c.id).collect::<Vec<_>>();
     assert_eq!(ids(state.unused_closures().await.unwrap()), [unused]);
-    for (id, is_gone) in [(unused, true), (unused, false), (used, false), (current, false), (building, false)] {
+    for (id, is_gone) in [(unused, true), (unused, false), (used, false), (current, false), (building, false)]
+    {
         assert_eq!(state.forget_closure(id).await.unwrap(), is_gone, "{id}");
     }
     assert_eq!(ids(state.closures().await.unwrap()), [used, current]);
@@ -94,7 +95,8 @@ async fn only_the_lock_of_a_build_abandons_it() {
     let state = home.state().await;
     let lock = home.build_lock();
     let id = state.begin_build(build("flake#agent"), &lock).await.unwrap();
-    let other = crate::lock::Locks::new(&home.layout()).try_lock(LockName::Firewall, "test").unwrap().unwrap();
+    let other =
+        crate::lock::Locks::new(&home.layout()).try_lock(LockName::Firewall, "test").unwrap().unwrap();
     assert!(!state.abandon_build(id, &other).await.unwrap());
     assert!(state.abandon_build(id, &lock).await.unwrap());
     assert!(!state.abandon_build(id, &lock).await.unwrap());

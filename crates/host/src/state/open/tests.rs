@@ -28,7 +28,8 @@ async fn folder_and_files_belong_to_their_owner_alone() {
     }
     assert_eq!(mode(home.layout().state_dir().parent().unwrap()) & 0o055, 0o055);
     home.settle(state).await;
-    let files: Vec<_> = std::fs::read_dir(home.layout().state_dir()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    let files: Vec<_> =
+        std::fs::read_dir(home.layout().state_dir()).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert_eq!(files, ["berth.db"]);
 }
 
@@ -181,10 +182,7 @@ async fn a_damaged_page_is_found_when_it_is_read() {
 
     let state = home.state().await;
     for error in [state.berths(None).await.unwrap_err(), state.verify().await.unwrap_err()] {
-        assert!(
-            matches!(&error, StateError::Damaged { damage: Damage::Malformed { .. }, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(&error, StateError::Damaged { damage: Damage::Malformed { .. }, .. }), "{error:?}");
     }
 }
 
