@@ -11,6 +11,7 @@
 
 mod agent;
 mod berth_host;
+mod journal;
 mod sql;
 pub mod text;
 mod victims;
@@ -21,5 +22,6 @@ pub use serde_json::Value;
 
 pub use self::agent::{Agent, agent, agent_as, agent_on_a_terminal, json};
 pub use self::berth_host::BerthHost;
+pub use self::journal::JournalMark;
 pub use self::sql::sql;
 pub use self::victims::{Victim, Victims};

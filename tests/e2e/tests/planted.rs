@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use berth_e2e::{Agent, BerthHost, Output, TestHost, Victim, Victims, wait_until};
+use berth_e2e::{Agent, BerthHost, JournalMark, Output, TestHost, Victim, Victims, wait_until};
 
 /// A busy host restarts and stops containers slowly.
 const PATIENT: Duration = Duration::from_mins(2);
@@ -94,6 +94,7 @@ struct Planted<'h> {
     agent: Agent,
     unit: String,
     victims: Victims,
+    since: JournalMark,
 }
 
 impl<'h> Planted<'h> {
@@ -102,15 +103,14 @@ impl<'h> Planted<'h> {
         let agent = Agent::create(host, &name);
         let victims = Victims::new(host, &name, plants.links);
         victims.plant(&agent);
-        Self { host, plants, unit: agent.unit(), agent, victims }
+        Self { host, plants, unit: agent.unit(), agent, victims, since: JournalMark::now(host) }
     }
 
     /// The unit was refused: it is down for good, and its journal names every
     /// path.
     fn assert_refused_by_the_guard(&self, event: &str) {
         wait_until(PATIENT, "the unit has given up", || state(self.host, &self.unit) == "failed");
-        let journal =
-            self.host.command("journalctl").args(["-q", "-b", "-o", "cat", "-u", &self.unit]).ok().stdout;
+        let journal = self.since.messages_of(&self.unit);
         let root = self.agent.root();
         for path in self.plants.guarded {
             let named = format!(

@@ -204,8 +204,8 @@ fn seen_by_the_daemon(host: &TestHost, user: &str) -> String {
         let of_user = log
             .lines()
             .filter_map(|line| line.strip_prefix("accepted connection from pid ")?.split_once(", "));
-        seen =
-            of_user.map(|(_, seen)| seen).rfind(|seen| seen.starts_with(user)).unwrap_or_default().to_owned();
+        let last = of_user.map(|(_, seen)| seen).rfind(|seen| seen.starts_with(user));
+        last.unwrap_or_default().clone_into(&mut seen);
         !seen.is_empty()
     });
     seen
