@@ -209,7 +209,7 @@ impl Locks {
     /// is still at work.
     pub fn is_orphaned(&self, name: impl Into<LockName>) -> bool {
         let holder = holder_at(&self.path(name.into()));
-        holder.is_some_and(|holder| !Path::new("/proc").join(holder.pid.to_string()).exists())
+        holder.is_some_and(|holder| !is_alive(holder.pid))
     }
 
     /// The files that nobody holds: those of killed processes. One of a
@@ -363,6 +363,15 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a process runs. One that was killed and that nobody has waited for
+/// yet has an id still, and does nothing any more.
+fn is_alive(pid: u32) -> bool {
+    // The name in parentheses may hold anything; the state comes after it.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
 fn holder_at(path: &Path) -> Option<Holder> {

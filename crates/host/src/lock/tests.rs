@@ -261,6 +261,22 @@ async fn a_berth_stays_locked_until_the_tools_of_a_killed_holder_have_ended() {
 }
 
 #[test]
+fn a_killed_holder_that_nobody_has_waited_for_is_dead() {
+    let (_folder, locks) = locks();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    locks.make_folder().unwrap();
+    std::fs::write(locks.path(berth("a7").into()), format!("{}\nagent create killed\n", child.id())).unwrap();
+    assert!(!locks.is_orphaned(berth("a7")), "it runs");
+    child.kill().unwrap();
+    let until = std::time::Instant::now() + LONG;
+    while !locks.is_orphaned(berth("a7")) {
+        assert!(std::time::Instant::now() < until, "a zombie passes for alive");
+        std::thread::yield_now();
+    }
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_lock_that_is_let_go_is_free_though_a_child_still_runs() {
     let (_folder, locks) = locks();
     let held = locks.try_lock(berth("a7"), "parent").unwrap();
