@@ -73,6 +73,9 @@ impl Systemd for SystemdUnits {
     }
 
     async fn unit_log(&self, name: ContainerName, lines: u32) -> Result<String, SystemdError> {
+        // What a unit has just said is not in the journal at once. Without it
+        // the log is shorter, which is no reason to have none.
+        let _ = sync_invocation().run().await;
         let output = journal_invocation(name, lines).run().await.map_err(SystemdError::Journal)?;
         Ok(journal::latest_start(&output.stdout.text()))
     }
@@ -167,6 +170,10 @@ fn limits_invocation(name: ContainerName, limits: &Limits) -> Invocation {
         .arg(name.unit())
         .args(limits.properties())
         .aim(format!("limit container {name}"))
+}
+
+fn sync_invocation() -> Invocation {
+    Invocation::new("journalctl").arg("--sync").aim("complete the journal").deadline(QUESTION)
 }
 
 fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
