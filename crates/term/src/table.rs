@@ -2,11 +2,17 @@
 //! terminal no wider than it.
 
 use std::fmt;
+use std::io::{self, IsTerminal};
 
 use berth_host::printable::printable;
 use comfy_table::{Cell, ContentArrangement, presets};
+use rustix::termios::tcgetwinsize;
 
 /// A table. Its cells may hold anything: they are escaped.
+///
+/// The library could find the terminal's width out itself, but where the kernel
+/// does not tell it runs `tput`, as whoever called us has it in the `PATH`: root
+/// would run what somebody behind sudo has written.
 #[derive(Debug)]
 pub struct Table(comfy_table::Table);
 
@@ -22,6 +28,9 @@ impl Table {
     pub fn headless() -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if let Some(width) = terminal_width() {
+            table.set_width(width);
+        }
         Self(table)
     }
 
@@ -49,6 +58,14 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+/// How many columns the terminal has that results go to, if they go to one.
+fn terminal_width() -> Option<u16> {
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let columns = is_terminal.then(|| tcgetwinsize(&stdout).ok()).flatten()?.ws_col;
+    (columns > 0).then_some(columns)
 }
 
 #[cfg(test)]
@@ -80,6 +97,13 @@ mod tests {
         x         \u{1b}[3  10.100.0
                   1mfailed  .5
         "#);
+    }
+
+    #[test]
+    fn no_library_asks_tput_for_the_width() {
+        let locked = include_str!("../../../Cargo.lock");
+        assert!(locked.contains("name = \"comfy-table\""), "this is the list of libraries");
+        assert!(!locked.contains("name = \"crossterm\""));
     }
 
     #[test]
