@@ -102,9 +102,9 @@ async fn a_destroy_that_fails_or_dies_anywhere_is_finished_by_the_next_one() {
             bed.create("one").await.expect("created");
             let at = bed.points() + point;
             if dies {
-                bed.world.hang_at(at)
+                bed.world.hang_at(at);
             } else {
-                bed.world.fail_at(at)
+                bed.world.fail_at(at);
             }
             let _ = bed.until_it_hangs(bed.destroy("one")).await;
             bed.world.settle();
@@ -136,9 +136,9 @@ async fn a_pause_that_is_cut_short_anywhere_can_be_repeated() {
             bed.create("one").await.expect("created");
             let at = bed.points() + point;
             if dies {
-                bed.world.hang_at(at)
+                bed.world.hang_at(at);
             } else {
-                bed.world.fail_at(at)
+                bed.world.fail_at(at);
             }
             let pause = async {
                 bed.stop("one").await?;
