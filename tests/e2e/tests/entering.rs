@@ -25,8 +25,10 @@ fn exit_codes_pass_through() {
     }
     let missing = one.command("run").args(["--", "no-such-command"]).run();
     assert_eq!(missing.code(), Some(127), "{missing}");
-    let killed = one.run("kill -KILL $$").run();
-    assert!(!killed.is_success(), "{killed}");
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143), ("KILL", 137)] {
+        let killed = one.run(&format!("kill -{signal} $$")).run();
+        assert_eq!(killed.code(), Some(code), "as shells report {signal}: {killed}");
+    }
     one.destroy();
 }
 

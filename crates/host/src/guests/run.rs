@@ -15,12 +15,16 @@ use crate::exec::{ExecError, Exit, Invocation, Stdin};
 const SEARCH_PATH: &str = "/run/wrappers/bin:/run/current-system/sw/bin:\
                            /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Takes over the environment that a login gets on NixOS, and becomes the
+/// Takes over the environment that a login gets on NixOS, and runs the
 /// command. The text is fixed: the command comes as arguments. A shell, because
 /// it says what it did not find, with the exit codes 126 and 127 that everybody
 /// knows; systemd alone would answer 203 in silence.
 const AS_LOGIN: &str = "if [ -r /etc/set-environment ]; then . /etc/set-environment; fi; ";
-const PLAINLY: &str = r#"exec "$@""#;
+
+/// The shell stays, for commands that a signal ends: to systemd a service that
+/// dies of HUP, INT or TERM has succeeded, and `systemd-run` ends with 0. The
+/// shell itself outlives these; the command has them at their defaults.
+const PLAINLY: &str = r#"trap : HUP INT TERM; "$@"; exit $?"#;
 
 /// Makes the terminal the controlling one, so that Ctrl-C and `/dev/tty` work.
 ///
