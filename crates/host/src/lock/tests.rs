@@ -265,7 +265,7 @@ fn a_killed_holder_that_nobody_has_waited_for_is_dead() {
     let (_folder, locks) = locks();
     let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     locks.make_folder().unwrap();
-    std::fs::write(locks.path(berth("a7").into()), format!("{}\nagent create killed\n", child.id())).unwrap();
+    std::fs::write(locks.path(berth("a7")), format!("{}\nagent create killed\n", child.id())).unwrap();
     assert!(!locks.is_orphaned(berth("a7")), "it runs");
     child.kill().unwrap();
     let until = std::time::Instant::now() + LONG;
