@@ -119,7 +119,13 @@ async fn reserve(
             }
             Err(error) => return Err(refusal(error)),
         };
-        let lock = lock(host, record.container, "create").await?;
+        let lock = match lock(host, record.container, "create").await {
+            Ok(lock) => lock,
+            Err(error) => {
+                give_back(host, &record).await;
+                return Err(error);
+            }
+        };
         match host.state.advance(record.id, Phase::Reserved, Happening::CreateBegan, None).await {
             Ok(_) => return Ok((record, lock)),
             Err(error @ (StateError::Changed { .. } | StateError::BerthGone { .. })) => last = Some(error),
@@ -127,6 +133,19 @@ async fn reserve(
         }
     }
     Err(last.expect("the loop ran").into())
+}
+
+/// Gives back a name and a slot of which nothing is used yet. If that fails,
+/// or somebody else has done so, there is nothing more to do: a reservation
+/// that nobody has locked is removed by the next reconcile.
+async fn give_back(host: &Host, record: &BerthRecord) {
+    let removed = async {
+        host.state.advance(record.id, Phase::Reserved, Happening::DestroyBegan, None).await?;
+        host.state.remove(record.id).await
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!(name = %record.name, %error, "the reservation stays");
+    }
 }
 
 fn refusal(error: StateError) -> AgentError {

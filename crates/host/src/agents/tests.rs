@@ -3,4 +3,5 @@
 mod bed;
 mod cut_short;
 mod life;
+mod races;
 mod random;
