@@ -3,7 +3,6 @@
 //! Every step can be repeated. A step that is dropped half-way (Ctrl-C, a
 //! deadline) counts as begun, so its undo runs too.
 
-use berth_core::firewall::Pin;
 use berth_core::plan::{Plan, Step};
 use thiserror::Error;
 
@@ -147,7 +146,7 @@ async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
     let deadlines = &host.config.deadlines;
     match step {
         Step::Pin(pin) => firewall_table::pin(host, *pin).await?,
-        Step::Unpin(pin) => unpin(host, *pin).await?,
+        Step::Unpin(pin) => firewall_table::unpin(host, *pin).await?,
         Step::Create(name, conf) => tools.containers.create(*name, conf).await?,
         Step::Prepare(name, preparation) => prepare::apply(host, *name, preparation).await?,
         Step::Limit(name, limits) => tools.systemd.set_limits(*name, limits).await?,
@@ -158,10 +157,5 @@ async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::Remove(name) => tools.containers.remove(*name).await?,
         Step::Forget(name) => forget::apply(&host.layout, *name)?,
     }
-    Ok(())
-}
-
-async fn unpin(host: &Host, pin: Pin) -> Result<(), StepError> {
-    host.tools.firewall.unpin(pin).await.map_err(TableError::from)?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use berth_core::Phase;
 use berth_core::firewall::Pin;
 use thiserror::Error;
 
@@ -42,6 +43,13 @@ pub(crate) async fn pin(host: &Host, pin: Pin) -> Result<(), TableError> {
     Ok(())
 }
 
+/// Removes a pin. Under the lock: a load that read the records before could
+/// otherwise bring it back.
+pub(crate) async fn unpin(host: &Host, pin: Pin) -> Result<(), TableError> {
+    let _lock = host.locks.lock(LOCK, "unpin a berth", PATIENCE).await?;
+    Ok(host.tools.firewall.unpin(pin).await?)
+}
+
 /// Loads the whole table from the records, in one transaction.
 pub async fn load(host: &Host) -> Result<(), TableError> {
     let _lock = host.locks.lock(LOCK, "load the firewall", PATIENCE).await?;
@@ -65,10 +73,13 @@ async fn load_locked(host: &Host) -> Result<(), TableError> {
     Ok(())
 }
 
-/// The pins that the records call for: one a berth, whatever its phase.
+/// The pins that the records call for: one a berth, but for those that are
+/// being removed. Theirs are taken away and must not come back, also where
+/// something else of them stays.
 pub async fn recorded_pins(host: &Host) -> Result<Vec<Pin>, StateError> {
     let records = host.state.berths(None).await?;
-    Ok(records.iter().filter_map(|record| pin_of(host, record)).collect())
+    let stays = |record: &&BerthRecord| !matches!(record.phase, Phase::Destroying | Phase::Gone);
+    Ok(records.iter().filter(stays).filter_map(|record| pin_of(host, record)).collect())
 }
 
 /// The pin of a berth; none when its slot lies outside the configured subnet,

@@ -2,7 +2,7 @@
 //!
 //! A process that was killed leaves a record in a half-way phase with a free
 //! lock, or things on the host without a record. Both are removed here; the
-//! firewall is brought back; what should run is started. A daemon calls this
+//! firewall is brought back; what should run or not is started or stopped. A daemon calls this
 //! every minute, `agent doctor --fix` when asked. It never touches a berth
 //! whose lock somebody holds.
 
@@ -19,7 +19,6 @@ use crate::firewall_table;
 use crate::host::{Host, duration};
 use crate::inventory::{Inventory, InventoryError};
 use crate::lock::{Lock, LockError};
-use crate::nftables::FirewallError;
 use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, StateError};
 
@@ -99,7 +98,7 @@ async fn half_way_records(
     report: &mut Report,
 ) -> Result<(), ReconcileError> {
     for record in host.state.berths(Some(Kind::Agent)).await? {
-        if !record.phase.is_half_way() {
+        if !record.is_half_way() {
             continue;
         }
         let Some(_lock) = lock_unless_worked_on(host, record.container).await? else {
@@ -107,7 +106,7 @@ async fn half_way_records(
         };
         // It may have been finished while we took the lock.
         let Some(now) = host.state.berth_in(record.container).await? else { continue };
-        if now.id != record.id || !now.phase.is_half_way() {
+        if now.id != record.id || !now.is_half_way() {
             continue;
         }
         let what = format!("removed the agent `{}`, whose {} was cut short", now.name, cut_short(&now));
@@ -162,7 +161,7 @@ async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) ->
         let left = agents::clear(host, pin_of(host, container), progress).await;
         let mut reasons: Vec<String> = left.iter().map(|left| agents::chain(left)).collect();
         for pin in inventory.pins.iter().filter(|pin| pin.container == container) {
-            let outcome: Result<(), FirewallError> = host.tools.firewall.unpin(*pin).await;
+            let outcome = firewall_table::unpin(host, *pin).await;
             reasons.extend(outcome.err().map(|error| agents::chain(&error)));
         }
         cleared.push((container, reasons, lock));
@@ -221,10 +220,26 @@ pub(crate) async fn down(host: &Host) -> Result<Vec<BerthRecord>, ReconcileError
     let is_down = |record: &BerthRecord| {
         let unit = units.get(&record.container).copied().unwrap_or(UnitState::Inactive);
         record.wanted == Wanted::Running
-            && !record.phase.is_half_way()
+            && !record.is_half_way()
             && matches!(unit, UnitState::Inactive | UnitState::Failed)
     };
     Ok(records.into_iter().filter(is_down).collect())
+}
+
+/// The agents that run and should not, and that nobody is about to stop: a
+/// stop was killed after it had recorded what is wanted.
+pub(crate) async fn up(host: &Host) -> Result<Vec<BerthRecord>, ReconcileError> {
+    let units = host.tools.systemd.unit_states().await.map_err(InventoryError::from)?;
+    let mut found = Vec::new();
+    for record in host.state.berths(Some(Kind::Agent)).await? {
+        let unit = units.get(&record.container).copied().unwrap_or(UnitState::Inactive);
+        let runs = matches!(unit, UnitState::Active | UnitState::Activating);
+        let should_not = record.wanted == Wanted::Stopped && !record.is_half_way();
+        if runs && should_not && is_free(host, record.container)? {
+            found.push(record);
+        }
+    }
+    Ok(found)
 }
 
 async fn wanted(
@@ -234,6 +249,16 @@ async fn wanted(
     interrupt: &Interrupt,
     report: &mut Report,
 ) -> Result<(), ReconcileError> {
+    for record in up(host).await? {
+        if interrupt.is_interrupted() {
+            break;
+        }
+        let outcome = agents::stop(host, &record.name, by, progress, interrupt).await;
+        report.add(
+            format!("stopped the agent `{}`", record.name),
+            outcome.map(|_| ()).map_err(|error| explain(&error)),
+        );
+    }
     for record in down(host).await? {
         if interrupt.is_interrupted() {
             break;

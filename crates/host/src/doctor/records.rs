@@ -129,15 +129,20 @@ async fn leftovers(host: &Host) -> Result<Vec<Finding>, CheckError> {
 async fn agents(host: &Host) -> Result<Vec<Finding>, CheckError> {
     let mut findings = Vec::new();
     let records = host.state.berths(Some(Kind::Agent)).await?;
-    for record in records.iter().filter(|record| record.phase.is_half_way()) {
+    for record in records.iter().filter(|record| record.is_half_way()) {
         if reconcile::is_free(host, record.container)? {
-            let message = format!("the agent `{}` is {} and nobody works on it", record.name, record.phase);
+            let state = if record.phase.is_half_way() { record.phase.as_str() } else { "to be removed" };
+            let message = format!("the agent `{}` is {state} and nobody works on it", record.name);
             findings.push(Finding::fixable(AGENTS, message));
         }
     }
     for record in reconcile::down(host).await? {
         findings
             .push(Finding::fixable(AGENTS, format!("the agent `{}` should run and does not", record.name)));
+    }
+    for record in reconcile::up(host).await? {
+        let message = format!("the agent `{}` should be stopped and runs", record.name);
+        findings.push(Finding::fixable(AGENTS, message));
     }
     for record in host.state.expired(Kind::Agent, (host.now)()).await? {
         findings.push(Finding::warning(

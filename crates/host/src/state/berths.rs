@@ -79,6 +79,14 @@ pub struct BerthRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+impl BerthRecord {
+    /// Whether a process that died left work half done: in the middle of a
+    /// phase, or between the wish to remove it and the first step.
+    pub fn is_half_way(&self) -> bool {
+        self.phase.is_half_way() || self.wanted == Wanted::Absent
+    }
+}
+
 /// What a new berth is made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewBerth {

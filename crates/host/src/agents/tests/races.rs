@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use berth_core::{Phase, UnitState, Wanted};
+
 use super::super::AgentError;
-use super::bed::Bed;
+use super::bed::{Bed, container};
+use crate::firewall_table;
 
 #[tokio::test]
 async fn a_create_that_never_gets_its_lock_gives_name_and_slot_back() {
@@ -16,4 +19,36 @@ async fn a_create_that_never_gets_its_lock_gives_name_and_slot_back() {
     assert_eq!(bed.records().await, []);
     fs::remove_file(&folder).expect("removed");
     bed.assert_empty("after a create without a lock").await;
+}
+
+#[tokio::test]
+async fn a_removal_that_died_before_its_first_step_is_finished_by_reconcile() {
+    let bed = Bed::with_closure().await;
+    let record = bed.create("one").await.expect("created");
+    bed.host.state.set_wanted(record.id, Wanted::Absent).await.expect("recorded");
+    let report = bed.reconcile().await;
+    assert_eq!(report.done, ["removed the agent `one`, whose removal was cut short"]);
+    bed.assert_empty("after a reconcile").await;
+}
+
+#[tokio::test]
+async fn a_stop_that_died_before_its_first_step_is_finished_by_reconcile() {
+    let bed = Bed::with_closure().await;
+    let record = bed.create("one").await.expect("created");
+    bed.host.state.set_wanted(record.id, Wanted::Stopped).await.expect("recorded");
+    let report = bed.reconcile().await;
+    assert_eq!(report.done, ["stopped the agent `one`"]);
+    assert_eq!(bed.world.unit_state(container("a1")), UnitState::Inactive);
+    assert_eq!(bed.records().await[0].phase, Phase::Stopped);
+}
+
+#[tokio::test]
+async fn the_pin_of_a_berth_that_is_half_removed_does_not_come_back() {
+    let bed = Bed::with_closure().await;
+    bed.create("one").await.expect("created");
+    bed.world.fail_always("containers.remove");
+    bed.destroy("one").await.expect_err("something is in the way");
+    assert!(firewall_table::is_right(&bed.host).await.expect("asked"), "no berth lacks its pin");
+    firewall_table::load(&bed.host).await.expect("loaded");
+    assert_eq!(bed.host.tools.firewall.pins().await.expect("listed"), [].into());
 }
