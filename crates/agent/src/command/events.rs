@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
 }
 
 fn table(events: &[Event]) -> Table {
-    let mut table = Table::new(["WHEN", "WHO", "ACTION", "AGENT", "OUTCOME", "DETAIL"]);
+    let mut table = Table::new(["WHEN", "WHO", "ACTION", "AGENT", "OUTCOME", "DETAIL"]).with_prose();
     for event in events {
         table.row([
             times::moment(event.at),
