@@ -2,12 +2,18 @@
 
 use std::io;
 use std::process;
+use std::time::Duration;
 
 use berth_host::progress::{Interrupt, Interrupter};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 
 use crate::{Code, Explained, Screen};
+
+/// What comes so soon after the first signal is the same wish once more:
+/// `timeout` signals its child and then the group that the child is in.
+const ECHO: Duration = Duration::from_millis(100);
 
 /// Listens from now on, instead of being ended by them, to SIGINT, SIGTERM and
 /// SIGHUP.
@@ -25,9 +31,16 @@ async fn obey(mut signals: Signals, interrupter: Interrupter, screen: Screen, me
     signals.next().await;
     screen.note(message);
     interrupter.interrupt();
-    signals.next().await;
+    once_more(&mut signals).await;
     screen.clear();
     process::exit(i32::from(Code::Interrupted as u8));
+}
+
+/// Ends when another signal comes that is no echo of the one before.
+async fn once_more(signals: &mut Signals) {
+    sleep(ECHO).await;
+    while signals.has_come().await {}
+    signals.next().await;
 }
 
 /// Signals could not be listened to.
@@ -105,6 +118,20 @@ fn is_ignored(mask: u64, kind: SignalKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `timeout` does; it used to cut short what was being taken back.
+    #[tokio::test]
+    async fn an_echo_of_a_signal_is_not_a_second_one() {
+        let kill = || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP);
+        let mut signals = Signals::listen().expect("signals");
+        kill().expect("a signal");
+        signals.next().await;
+        kill().expect("its echo");
+        let mut again = std::pin::pin!(once_more(&mut signals));
+        assert!(tokio::time::timeout(ECHO * 3, &mut again).await.is_err(), "the echo counted");
+        kill().expect("a second one");
+        again.await;
+    }
 
     #[test]
     fn signals_that_are_switched_off_are_seen() {
