@@ -13,7 +13,10 @@ pub fn confirm(question: &str) -> io::Result<bool> {
     write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    if io::stdin().read_line(&mut answer)? == 0 {
+        // Nobody has ended the line of the question.
+        writeln!(stderr)?;
+    }
     Ok(is_yes(&answer))
 }
 
