@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use berth_core::Layout;
 use berth_host::exec;
-use berth_host::printable::printable;
 use berth_term::{Caller, Code, Failure, Screen, logs};
 use clap::{CommandFactory, Parser};
 use rustix::fs::Mode;
@@ -28,12 +27,13 @@ pub fn main() -> ExitCode {
     // hide from containers what they are meant to read, a lax one would open
     // folders.
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    let caller = Caller::of_this_process();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, &Screen::of_this_process(&caller, false)),
     };
-    let screen = Screen::of_this_process(cli.verbose > 0);
-    let code = start(cli, &screen).unwrap_or_else(|failure| {
+    let screen = Screen::of_this_process(&caller, cli.verbose > 0);
+    let code = start(cli, caller, &screen).unwrap_or_else(|failure| {
         screen.failure(&failure);
         failure.code().into()
     });
@@ -46,19 +46,18 @@ pub fn command_line() -> clap::Command {
     Cli::command()
 }
 
-/// Prints what clap has to say: help on stdout, errors on stderr. An error
-/// quotes the command line, so it is escaped.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// Prints what clap has to say: help on stdout, errors on stderr, escaped, as
+/// an error quotes the command line.
+fn refuse(error: &clap::Error, screen: &Screen) -> ExitCode {
     if error.use_stderr() {
-        eprintln!("{}", printable(&error.render().to_string()));
+        screen.note(error.render().to_string().trim_end());
         Code::Usage.into()
     } else {
         error.exit()
     }
 }
 
-fn start(cli: Cli, screen: &Screen) -> Result<ExitCode, Failure> {
-    let caller = Caller::of_this_process();
+fn start(cli: Cli, caller: Caller, screen: &Screen) -> Result<ExitCode, Failure> {
     logs::init(cli.verbose, &caller, screen)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::because("could not start the threads of this program", error))?;

@@ -15,7 +15,8 @@ fn outcome(arguments: &[&str], rights: Rights) -> Result<ExitCode, Failure> {
     let caller = Caller::new("ada", rights);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let layout = Layout::below(folder.path());
-    runtime.block_on(crate::run(cli, caller, Screen::of_this_process(false), layout))
+    let screen = Screen::of_this_process(&caller, false);
+    runtime.block_on(crate::run(cli, caller, screen, layout))
 }
 
 fn error(arguments: &[&str], rights: Rights) -> String {

@@ -16,6 +16,9 @@ use crate::failure::Explained;
 
 const PASSWD: &str = "/etc/passwd";
 
+/// The programs that texts tell people to call.
+const PROGRAMS: [&str; 2] = ["agent", "preview"];
+
 /// Who called, and with whose rights we run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -122,6 +125,17 @@ impl Caller {
         self.rights == Rights::Delegated
     }
 
+    /// A text with the commands in it (`agent list`) as this caller has to type
+    /// them.
+    pub fn as_typed(&self, text: &str) -> String {
+        if !self.is_delegated() {
+            return text.to_owned();
+        }
+        PROGRAMS.iter().fold(text.to_owned(), |text, program| {
+            text.replace(&format!("`{program} "), &format!("`sudo {program} "))
+        })
+    }
+
     /// Refuses when we do not run as root. `command` is what was called.
     pub fn need_root(&self, command: &str) -> Result<(), CallerError> {
         match self.rights {
@@ -200,6 +214,16 @@ mod tests {
             assert_eq!(caller.actor().as_str(), name);
             assert!(caller.is_delegated());
         }
+    }
+
+    #[test]
+    fn commands_in_texts_are_told_as_the_caller_has_to_type_them() {
+        let text = "the agent `x` is stopped; start it with `agent start x`, see `agent`";
+        assert_eq!(Caller::new("root", Rights::Root).as_typed(text), text);
+        let ada = Caller::new("ada", Rights::Delegated);
+        let typed = "the agent `x` is stopped; start it with `sudo agent start x`, see `agent`";
+        assert_eq!(ada.as_typed(text), typed);
+        assert_eq!(ada.as_typed(typed), typed);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use berth_host::printable::{printable, printable_line};
 use berth_host::progress::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::Failure;
+use crate::{Caller, Failure};
 
 /// From when on a step is worth a line of its own.
 const SLOW: Duration = Duration::from_secs(1);
@@ -29,18 +29,21 @@ pub struct Screen {
     bars: MultiProgress,
     is_terminal: bool,
     tells_all: bool,
+    caller: Caller,
 }
 
 impl Screen {
-    /// The screen of this process; `tells_all` for `-v`.
-    pub fn of_this_process(tells_all: bool) -> Self {
+    /// The screen of this process, for who called it; `tells_all` for `-v`.
+    pub fn of_this_process(caller: &Caller, tells_all: bool) -> Self {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self { bars: MultiProgress::new(), is_terminal: io::stderr().is_terminal() && !is_dumb, tells_all }
+        let is_terminal = io::stderr().is_terminal() && !is_dumb;
+        Self { bars: MultiProgress::new(), is_terminal, tells_all, caller: caller.clone() }
     }
 
-    /// Prints lines, escaped, above what is being drawn.
+    /// Prints lines, escaped, above what is being drawn. Commands in them
+    /// (`agent list`) are told as the caller has to type them.
     pub fn note(&self, text: &str) {
-        let text = printable(text);
+        let text = self.caller.as_typed(&printable(text));
         // Nobody is left to be told when stderr is closed.
         self.above(|| drop(writeln!(io::stderr().lock(), "{text}")));
     }

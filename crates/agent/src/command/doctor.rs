@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     if args.json {
         stdout::print_json(&told)?;
     } else {
-        stdout::print(&text(&told))?;
+        stdout::print(&context.caller.as_typed(&text(&told)))?;
     }
     Ok(code(&told).into())
 }
@@ -93,7 +93,7 @@ async fn fix(context: &Context, host: &Host) -> Result<Report, Failure> {
 }
 
 fn text(told: &Told) -> String {
-    let mut table = Table::headless();
+    let mut table = Table::headless().with_prose();
     for line in &told.repaired {
         table.row(["repaired".to_owned(), String::new(), line.clone()]);
     }
