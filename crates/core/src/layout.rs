@@ -176,6 +176,13 @@ impl Layout {
         self.root.join("run/systemd/nspawn/propagate")
     }
 
+    /// Folder of the file systems on which nspawn (since systemd 256) lets each
+    /// guest offer sockets to the host; an nspawn that was killed leaves its
+    /// own, and the next one of that name then refuses to start.
+    pub fn socket_export_dir(&self) -> PathBuf {
+        self.root.join("run/systemd/nspawn/unix-export")
+    }
+
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root

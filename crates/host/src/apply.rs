@@ -151,7 +151,10 @@ async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::Prepare(name, preparation) => prepare::apply(host, *name, preparation).await?,
         Step::Limit(name, limits) => tools.systemd.set_limits(*name, limits).await?,
         Step::Unlimit(name) => tools.systemd.revert(*name).await?,
-        Step::Start(name) => tools.systemd.start(*name, duration(deadlines.boot)).await?,
+        Step::Start(name) => {
+            forget::clear_killed_nspawn(&host.layout, *name)?;
+            tools.systemd.start(*name, duration(deadlines.boot)).await?;
+        }
         Step::Stop(name) => tools.systemd.stop(*name, duration(deadlines.stop)).await?,
         Step::AwaitLogin(name) => await_login::apply(host, *name).await?,
         Step::Remove(name) => tools.containers.remove(*name).await?,

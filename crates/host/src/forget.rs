@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use berth_core::{ContainerName, Layout};
+use rustix::mount::UnmountFlags;
 use thiserror::Error;
+
+use crate::rooted::remove_tree;
 
 /// A trace that could not be removed.
 #[derive(Debug, Error)]
@@ -20,7 +23,7 @@ pub struct ForgetError {
 pub(crate) fn apply(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
     remove(&layout.known_hosts(name))?;
     remove(&layout.shared_login(name))?;
-    remove_propagation(layout, name)?;
+    clear_killed_nspawn(layout, name)?;
     for link in journal_links(layout, name)? {
         remove(&link)?;
     }
@@ -51,14 +54,22 @@ pub(crate) fn all_journal_links(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf
     Ok(links.collect())
 }
 
-/// nspawn removes it itself unless it was killed. The guest sees it read-only,
-/// so that what lies in it is the host's.
-fn remove_propagation(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
-    let path = layout.propagation_dir().join(name.to_string());
-    match fs::remove_dir_all(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ForgetError { path, source }),
-        _ => Ok(()),
+/// Removes what nspawn removes itself unless it was killed: with the one it
+/// would refuse to start again (<https://github.com/systemd/systemd/pull/34776>),
+/// in the other a mount of a folder of the host may have stayed, so nothing
+/// below a mount is touched. For containers that are down.
+pub(crate) fn clear_killed_nspawn(layout: &Layout, name: ContainerName) -> Result<(), ForgetError> {
+    let export = layout.socket_export_dir().join(name.to_string());
+    // Not a mount or not there: then there is nothing to take away.
+    let _ = rustix::mount::unmount(&export, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+    for folder in [layout.socket_export_dir(), layout.propagation_dir()] {
+        let path = folder.join(name.to_string());
+        if fs::symlink_metadata(&path).is_ok() {
+            remove_tree(&folder, &name.to_string())
+                .map_err(|error| ForgetError { path, source: io::Error::other(error) })?;
+        }
     }
+    Ok(())
 }
 
 pub(crate) fn remove(path: &Path) -> Result<(), ForgetError> {
@@ -80,16 +91,43 @@ mod tests {
     fn what_a_killed_nspawn_left_is_removed_and_others_keep_theirs() {
         let folder = tempfile::tempdir().expect("a folder");
         let layout = Layout::below(folder.path());
+        let folders = [layout.propagation_dir(), layout.socket_export_dir()];
         for container in ["a1/mount", "a11"] {
-            fs::create_dir_all(layout.propagation_dir().join(container)).expect("a folder");
+            for folder in &folders {
+                fs::create_dir_all(folder.join(container)).expect("a folder");
+            }
         }
 
         for _ in 0..2 {
             apply(&layout, "a1".parse().expect("a container")).expect("forgotten");
         }
 
-        assert!(!layout.propagation_dir().join("a1").exists());
-        assert!(layout.propagation_dir().join("a11").exists());
+        for folder in folders {
+            assert!(!folder.join("a1").exists());
+            assert!(folder.join("a11").exists());
+        }
+    }
+
+    #[test]
+    fn a_mount_that_a_killed_nspawn_left_is_not_emptied() {
+        use rustix::mount::{mount_bind, unmount};
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::below(folder.path());
+        let (hosts, left) = (folder.path().join("hosts"), layout.propagation_dir().join("a1/mount"));
+        for folder in [&hosts, &left] {
+            fs::create_dir_all(folder).expect("a folder");
+        }
+        fs::write(hosts.join("file"), "of the host").expect("written");
+        if mount_bind(&hosts, &left).is_err() {
+            // Only root can show it.
+            return;
+        }
+
+        let removed = apply(&layout, "a1".parse().expect("a container"));
+        unmount(&left, UnmountFlags::DETACH).expect("it is a mount");
+
+        assert!(removed.is_err(), "the mount is told");
+        assert!(hosts.join("file").exists(), "and what it shows stays");
     }
 
     #[test]

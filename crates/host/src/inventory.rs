@@ -65,8 +65,8 @@ pub struct Inventory {
     pub shared_logins: BTreeSet<ContainerName>,
     /// Links in the host's journal folder that lead into roots.
     pub journal_links: BTreeSet<ContainerName>,
-    /// Folders that a killed nspawn left.
-    pub propagations: BTreeSet<ContainerName>,
+    /// Folders of nspawn; one that was killed leaves its own.
+    pub nspawn_folders: BTreeSet<ContainerName>,
     /// Garbage-collector roots, by file name.
     pub gc_roots: BTreeSet<String>,
 }
@@ -88,7 +88,7 @@ impl Inventory {
             known_hosts: named_below(&layout.known_hosts_dir(), |name| Some(name))?,
             shared_logins: named_below(&layout.shared_logins_dir(), |name| Some(name))?,
             journal_links: journal_links(host)?,
-            propagations: named_below(&layout.propagation_dir(), |name| Some(name))?,
+            nspawn_folders: nspawn_folders(host)?,
             gc_roots: file_names(&layout.gc_roots_dir())?,
         })
     }
@@ -107,7 +107,7 @@ impl Inventory {
             &self.known_hosts,
             &self.shared_logins,
             &self.journal_links,
-            &self.propagations,
+            &self.nspawn_folders,
         ]
         .into_iter()
         .flatten()
@@ -127,7 +127,7 @@ impl Inventory {
             (self.known_hosts.contains(&name), "a pinned host key"),
             (self.shared_logins.contains(&name), "a shared login"),
             (self.journal_links.contains(&name), "a journal link"),
-            (self.propagations.contains(&name), "a folder of nspawn"),
+            (self.nspawn_folders.contains(&name), "a folder of nspawn"),
         ]
         .into_iter()
         .filter_map(|(is_there, thing)| is_there.then_some(thing))
@@ -166,6 +166,12 @@ fn journal_links(host: &Host) -> Result<BTreeSet<ContainerName>, InventoryError>
         below.components().next()?.as_os_str().to_str()?.parse().ok()
     });
     Ok(containers.collect())
+}
+
+fn nspawn_folders(host: &Host) -> Result<BTreeSet<ContainerName>, InventoryError> {
+    let mut found = named_below(&host.layout.propagation_dir(), |name| Some(name))?;
+    found.extend(named_below(&host.layout.socket_export_dir(), |name| Some(name))?);
+    Ok(found)
 }
 
 /// The containers after which entries of a folder are named.
