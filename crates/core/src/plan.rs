@@ -156,6 +156,14 @@ pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
     Plan { steps }
 }
 
+/// The same for one that is neither down nor up: it failed, or systemd tries
+/// to start it again and again. Its files are written while nothing runs.
+pub fn restart(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
+    let mut plan = stop(pin.container);
+    plan.steps.extend(start(pin, preparation, wait).steps);
+    plan
+}
+
 /// How a container that is up already is found usable.
 pub fn login(container: ContainerName) -> Plan {
     Plan { steps: vec![Step::AwaitLogin(container)] }
@@ -264,6 +272,19 @@ mod tests {
         11. wait for ssh in a12
         ");
         assert_eq!(plan.undo(5).steps, []);
+    }
+
+    #[test]
+    fn what_is_neither_up_nor_down_is_stopped_before_its_files_are_written() {
+        let CreateRequest { container, conf, preparation, .. } = request();
+        let pin = Pin { container, address: conf.addresses.container };
+        insta::assert_snapshot!(restart(pin, preparation, true), @"
+         1. stop a12
+         2. open the firewall for a12 from 10.100.0.25
+         3. prepare the files of a12
+         4. start a12
+         5. wait for ssh in a12
+        ");
     }
 
     #[test]

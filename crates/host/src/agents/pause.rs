@@ -53,9 +53,13 @@ pub async fn start(
         way_out: format!("its slot {} lies outside `subnet` {}", record.container.slot(), host.config.subnet),
     })?;
     let states = host.tools.systemd.unit_states().await?;
-    let is_up = states.get(&record.container) == Some(&UnitState::Active);
-    let plan =
-        if is_up { plan::login(record.container) } else { plan::start(pin, preparation(host, name), true) };
+    let plan = match states.get(&record.container) {
+        Some(UnitState::Active) => plan::login(record.container),
+        Some(UnitState::Inactive) | None => plan::start(pin, preparation(host, name), true),
+        Some(UnitState::Activating | UnitState::Deactivating | UnitState::Failed) => {
+            plan::restart(pin, preparation(host, name), true)
+        }
+    };
     match apply(host, &plan, progress, interrupt).await {
         Ok(()) => {
             host.state.advance(record.id, record.phase, Happening::Started, None).await?;

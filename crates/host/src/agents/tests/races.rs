@@ -52,3 +52,20 @@ async fn the_pin_of_a_berth_that_is_half_removed_does_not_come_back() {
     firewall_table::load(&bed.host).await.expect("loaded");
     assert_eq!(bed.host.tools.firewall.pins().await.expect("listed"), [].into());
 }
+
+#[tokio::test]
+async fn a_start_between_two_tries_of_systemd_stops_it_before_it_writes_files() {
+    let bed = Bed::with_closure().await;
+    bed.create("one").await.expect("created");
+    let set_state = |state| {
+        bed.world.lock().units.get_mut(&container("a1")).expect("it is loaded").state = state;
+    };
+    for state in [UnitState::Activating, UnitState::Failed] {
+        set_state(state);
+        let before = bed.world.calls().len();
+        bed.start("one").await.expect("started");
+        let calls = bed.world.calls().split_off(before);
+        let place = |call: &str| calls.iter().position(|c| c == call).expect(call);
+        assert!(place("systemd.stop a1") < place("systemd.start a1"), "{calls:?}");
+    }
+}
