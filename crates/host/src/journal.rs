@@ -157,6 +157,7 @@ async fn read(file: File, lines: u32) -> Result<Vec<Entry>, ExecError> {
         .stdin(Stdin::File(file))
         .user(NOBODY, NOBODY)
         .deadline(FILE_DEADLINE)
+        .ends_without_us()
         .keep(KEEP)
         .run()
         .await?;

@@ -32,6 +32,10 @@ const DEFAULT_KEEP: usize = 1 << 20;
 /// that lives on may hold the pipe open for ever.
 pub(super) const DRAIN: Duration = Duration::from_secs(1);
 
+/// How much later than by us a child is ended that ends without us: it is for
+/// us to do, and to tell.
+const LEASH: Duration = Duration::from_secs(3);
+
 /// What a child reads.
 #[derive(Default)]
 pub enum Stdin {
@@ -109,6 +113,7 @@ pub struct Invocation {
     deadline: Duration,
     keep: usize,
     user: Option<(u32, u32)>,
+    outlives_us: bool,
 }
 
 impl Invocation {
@@ -123,6 +128,7 @@ impl Invocation {
             deadline: DEFAULT_DEADLINE,
             keep: DEFAULT_KEEP,
             user: None,
+            outlives_us: true,
         }
     }
 
@@ -182,6 +188,14 @@ impl Invocation {
         self
     }
 
+    /// Ends at its deadline also when we were killed before. For what asks a
+    /// container: a hostile one never answers, and a child that waits for it
+    /// holds the locks that it has inherited.
+    pub fn ends_without_us(mut self) -> Self {
+        self.outlives_us = false;
+        self
+    }
+
     /// What errors will show.
     pub fn call(&self) -> Call {
         Call {
@@ -232,7 +246,7 @@ impl Invocation {
 
     /// The standard library's command on these terms, stdio not yet chosen.
     pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(&self.argv[0]);
+        let mut command = if self.outlives_us { Command::new(&self.argv[0]) } else { self.on_a_leash() };
         command.args(&self.argv[1..]).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8");
         command.env("HOME", if self.user.is_some() { "/" } else { "/root" });
         command.envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(&self.dir);
@@ -241,6 +255,20 @@ impl Invocation {
             // changes the user.
             command.gid(gid).uid(uid);
         }
+        command
+    }
+
+    /// The program under `timeout`, which counts without us; by itself where
+    /// either is missing, so that the error names the right one.
+    fn on_a_leash(&self) -> Command {
+        let program = &self.argv[0];
+        let is_there = |program: &OsStr| program.to_str().is_some_and(|name| super::find(name).is_some());
+        if !is_there(program) || !is_there(OsStr::new("timeout")) {
+            return Command::new(program);
+        }
+        let mut command = Command::new("timeout");
+        let after = self.deadline + LEASH;
+        command.arg("--signal=KILL").arg(format!("{}s", after.as_secs_f64())).arg(program);
         command
     }
 

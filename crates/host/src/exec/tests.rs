@@ -227,3 +227,19 @@ async fn starts_are_counted() {
     Invocation::new("true").run().await.unwrap();
     assert!(started() > before);
 }
+
+#[tokio::test]
+async fn what_asks_a_container_ends_though_nobody_waits_for_it() {
+    let ask = |program| Invocation::new(program).deadline(Duration::from_millis(50)).ends_without_us();
+    let begin = Instant::now();
+    // Started by hand: as if whoever would end it had been killed.
+    let status = ask("sleep").arg("1000").command().status().expect("it starts");
+    assert!(!status.success(), "{status}");
+    assert!(begin.elapsed() < Duration::from_secs(60));
+
+    let output = Invocation::new("sh").args(["-c", "echo heard; exit 3"]).ends_without_us().run_any().await;
+    let output = output.expect("it ran");
+    assert_eq!((output.exit, output.stdout.bytes.as_slice()), (Exit::Code(3), b"heard\n".as_slice()));
+    let missing = ask("berth-no-such-tool").run_any().await;
+    assert!(matches!(missing, Err(ExecError::Missing { .. })), "{missing:?}");
+}
