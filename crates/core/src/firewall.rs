@@ -126,9 +126,11 @@ fn table(subnet: Subnet, version: &str) -> String {
 		iifname "ve-*" ip saddr {subnet} jump to_host
 	}}
 
-	# Of the host only the services address, and there only its services.
+	# Of the host only the services address, and there only its services. Answers
+	# to the host are known by their direction: a connection that the container
+	# began while no table was loaded is established too, and must not go on.
 	chain to_host {{
-		ct state established,related accept
+		ct state established,related ct direction reply accept
 		ip daddr {services} udp dport 53 accept
 		ip daddr {services} tcp dport 53 accept
 		ip daddr {services} icmp type echo-request accept
@@ -150,7 +152,7 @@ fn table(subnet: Subnet, version: &str) -> String {
 
 	# Answers only: nobody reaches a container through the host's routes.
 	chain inward {{
-		ct state established,related accept
+		ct state established,related ct direction reply accept
 		counter drop
 	}}
 
