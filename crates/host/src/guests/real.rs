@@ -59,6 +59,7 @@ fn failed_invocation(name: ContainerName) -> Invocation {
         .aim(format!("ask the system in {name} how it is"))
         .keep(ANSWER_MAX)
         .deadline(ANSWER)
+        .ends_without_us()
 }
 
 fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
@@ -69,6 +70,7 @@ fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
         .aim(format!("read the journal in {name}"))
         .keep(ANSWER_MAX)
         .deadline(ANSWER)
+        .ends_without_us()
 }
 
 #[cfg(test)]
