@@ -8,6 +8,9 @@ use berth_testhost::{OwnHost, TestHost};
 /// The programs that make a host a host of Berth.
 const PROGRAMS: [&str; 2] = ["agent", "berth-guard"];
 
+/// Names the host of a run, see `berth_testhost`.
+const SHARED_HOST: &str = "BERTH_TEST_HOST";
+
 const FLAKE: &str = "/etc/berth/closures/flake.nix";
 /// What the flake says of agents as the host's image has it.
 const NORMAL: &str = r#"agent = system { name = "agent"; kind = "normal"; inherit marker; };"#;
@@ -32,13 +35,15 @@ while True: signal.pause()'
 pub struct BerthHost(OwnHost);
 
 impl BerthHost {
-    /// Boots a host of this name.
+    /// Boots a host of this name, behind the name of the host that all tests of
+    /// this run share: two runs on one machine do not end each other's hosts.
     ///
     /// # Panics
     /// If it does not boot or the programs are not built.
     #[track_caller]
     pub fn boot(name: &str) -> Self {
-        let host = OwnHost::boot(name).unwrap_or_else(|error| panic!("{error:#}"));
+        let run = std::env::var(SHARED_HOST).unwrap_or_else(|_| "own".to_owned());
+        let host = OwnHost::boot(&format!("{run}-{name}")).unwrap_or_else(|error| panic!("{error:#}"));
         for program in PROGRAMS {
             host.install_binary(&built(program), program);
         }
