@@ -64,7 +64,9 @@ fn failed_invocation(name: ContainerName) -> Invocation {
 
 fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
     Invocation::new("systemd-run")
-        .args(["--quiet", "--machine", &name.to_string(), "--pipe", "--wait", "--collect", "--"])
+        .args(["--quiet", "--machine", &name.to_string(), "--pipe", "--wait", "--collect"])
+        // Else the last line of the journal would be about us.
+        .args(["--property=LogLevelMax=notice", "--"])
         // Every systemd finds its own programs without a path.
         .args(["journalctl", "--lines", &lines.to_string(), "--output=cat", "--no-pager", "--quiet"])
         .aim(format!("read the journal in {name}"))

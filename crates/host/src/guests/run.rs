@@ -8,6 +8,7 @@ use berth_core::guest::{AGENT_USER, Owner};
 use thiserror::Error;
 
 use crate::exec::{ExecError, Exit, Invocation, Stdin};
+use crate::printable::printable_line;
 
 /// Where programs are looked for when the system inside has no NixOS
 /// environment to read. (`ExecSearchPath` would do, but systemd 252 refuses
@@ -23,16 +24,25 @@ const AS_LOGIN: &str = "if [ -r /etc/set-environment ]; then . /etc/set-environm
 
 /// The shell stays, for commands that a signal ends: to systemd a service that
 /// dies of HUP, INT or TERM has succeeded, and `systemd-run` ends with 0. The
-/// shell itself outlives these; the command has them at their defaults.
-const PLAINLY: &str = r#"trap : HUP INT TERM; "$@"; exit $?"#;
+/// shell itself outlives these; the command has them at their defaults. `exec`
+/// runs programs only, so that `echo` is not what this shell has built in. What
+/// the shell says of a command that a signal ended (`Terminated`) is nothing
+/// that the command has written, and goes nowhere.
+const PLAINLY: &str = r#"trap : HUP INT TERM; { (exec 2>&3 3>&-; exec "$@"); exit $?; } 3>&2 2>/dev/null"#;
 
 /// Makes the terminal the controlling one, so that Ctrl-C and `/dev/tty` work.
+/// `setsid --wait` would call a command that Ctrl-C ended an error, with a code
+/// of its own; in the subshell, which leads no group, it becomes the command.
 ///
 /// The terminal is a pair of Berth's own, not one that `systemd-run --pty`
 /// makes: with `--machine` that fails in systemd 252.39 and in 254 to 256
 /// (<https://github.com/systemd/systemd/pull/33216>). Its name does not exist
 /// inside, so what asks for the name (`tty`, tmux) goes without: use ssh.
-const AT_TERMINAL: &str = r#"exec setsid --ctty --wait "$@" <&1"#;
+const AT_TERMINAL: &str =
+    r#"trap : HUP INT TERM; { (exec 2>&3 3>&- <&1; exec setsid --ctty "$@"); exit $?; } 3>&2 2>/dev/null"#;
+
+/// How much of the command's name the journal inside shows.
+const SHOWN_MAX: usize = 60;
 
 /// How long the unit of an interrupted run may take to stop: as long as
 /// systemd gives it before it kills, and a little more.
@@ -117,7 +127,10 @@ impl Run {
         let run = Invocation::new("systemd-run")
             .args(["--quiet", "--machine", &self.container.to_string(), "--uid", user])
             .args(["--wait", "--collect", "--pipe", "--unit", &self.unit])
-            .args(["--property=WorkingDirectory=~", &format!("--setenv=PATH={SEARCH_PATH}")]);
+            .args(["--description", &self.description()])
+            // The journal inside is the agent's: that we came and went is noise.
+            .args(["--property=LogLevelMax=notice", "--property=WorkingDirectory=~"])
+            .arg(format!("--setenv=PATH={SEARCH_PATH}"));
         let (run, become_command) = match &self.stdio {
             Stdio::Out | Stdio::Pipe => (run, PLAINLY),
             Stdio::Terminal(term) => (run.arg(format!("--setenv=TERM={term}")), AT_TERMINAL),
@@ -126,6 +139,12 @@ impl Run {
         run.args(["--", "/bin/sh", "-c", &unexpanded(&format!("{AS_LOGIN}{become_command}")), "sh"])
             .args(self.argv.iter().map(|arg| unexpanded(arg)))
             .aim(format!("run {} in {}", self.argv[0], self.container))
+    }
+
+    /// What the units inside are listed as, without arguments.
+    fn description(&self) -> String {
+        let command: String = printable_line(&self.argv[0]).chars().take(SHOWN_MAX).collect();
+        format!("agent run {command}")
     }
 
     /// Stops it and all that it has started. That it has ended already is no
