@@ -50,6 +50,44 @@ impl AgentName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The one of `names` that this one may be a slip of the fingers for.
+    ///
+    /// Short names are near to everything, and numbers are chosen, not
+    /// mistyped: `try-12` is no slip for `try-11`.
+    pub fn nearest<'a>(&self, names: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
+        let digits = |name: &Self| -> String { name.0.chars().filter(char::is_ascii_digit).collect() };
+        let slips = (self.0.len() / 3).min(2);
+        names
+            .into_iter()
+            .filter(|name| digits(name) == digits(self))
+            .map(|name| (edits(&self.0, &name.0), name))
+            .filter(|(edits, _)| (1..=slips).contains(edits))
+            .min()
+            .map(|(_, name)| name)
+    }
+}
+
+/// How many letters must be put in, taken out, replaced or swapped with their
+/// neighbour to make one text of the other.
+fn edits(one: &str, other: &str) -> usize {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    // Rows of the table of distances between beginnings, the newest last.
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for i in 1..=one.len() {
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let is_same = one[i - 1] == other[j - 1];
+            let mut fewest = (last[j - 1] + usize::from(!is_same)).min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                fewest = fewest.min(before[j - 2] + 1);
+            }
+            row.push(fewest);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[other.len()]
 }
 
 impl FromStr for AgentName {
@@ -123,6 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn a_slip_of_the_fingers_is_near_and_another_number_is_not() {
+        let names: Vec<AgentName> = ["fix-login", "fix-logout", "try-11", "x1", "web"]
+            .map(|name| name.parse().expect("a name"))
+            .into();
+        for (typed, meant) in [
+            ("fix-logni", Some("fix-login")),
+            ("fixlogin", Some("fix-login")),
+            ("fix-loginn", Some("fix-login")),
+            ("fix-logut", Some("fix-logout")),
+            ("wbe", Some("web")),
+            ("tyr-11", Some("try-11")),
+            ("try-12", None),
+            ("x2", None),
+            ("x", None),
+            ("deploy", None),
+        ] {
+            let typed: AgentName = typed.parse().expect("a name");
+            assert_eq!(typed.nearest(&names).map(AgentName::as_str), meant, "{typed}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_label_is_refused_with_its_reason() {
         for (bad, message) in [
             ("", "the name is empty: give 1 to 63 of `a-z`, `0-9` and `-`"),
@@ -146,6 +206,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn edits_are_the_same_from_either_side(one in "[a-c]{0,6}", other in "[a-c]{0,6}") {
+            prop_assert_eq!(edits(&one, &other), edits(&other, &one));
+            prop_assert_eq!(edits(&one, &other) == 0, one == other);
+            prop_assert!(edits(&one, &other) <= one.len().max(other.len()));
+        }
+
         #[test]
         fn a_name_is_accepted_exactly_when_it_is_a_dns_label(text in "\\PC{0,80}|[a-z0-9-]{0,80}") {
             let bytes = text.as_bytes();

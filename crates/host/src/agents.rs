@@ -56,8 +56,16 @@ impl fmt::Display for Actor {
 
 /// The record of an agent, or the error that there is none.
 pub async fn find(host: &Host, name: &AgentName) -> Result<BerthRecord, AgentError> {
-    let record = host.state.berth_named(Kind::Agent, name).await?;
-    record.ok_or_else(|| AgentError::NotFound { name: name.clone() })
+    match host.state.berth_named(Kind::Agent, name).await? {
+        Some(record) => Ok(record),
+        None => Err(AgentError::NotFound { name: name.clone(), near: nearest(host, name).await? }),
+    }
+}
+
+/// The agent that this name, which none has, may be mistyped for.
+pub async fn nearest(host: &Host, name: &AgentName) -> Result<Option<AgentName>, AgentError> {
+    let records = host.state.berths(Some(Kind::Agent)).await?;
+    Ok(name.nearest(records.iter().map(|record| &record.name)).cloned())
 }
 
 /// Waits for the berth's lock as long as whoever holds it may reasonably take.

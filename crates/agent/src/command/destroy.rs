@@ -17,6 +17,9 @@ use crate::context::Context;
 /// each keeps a disk and systemd busy.
 const AT_ONCE: usize = 4;
 
+/// How many are named when it is asked whether to remove all.
+const NAMED: usize = 10;
+
 const EXAMPLES: &str = "\
 Examples:
   agent destroy fix-login
@@ -83,12 +86,23 @@ async fn print_plans(host: &Host, names: &BTreeSet<AgentName>) -> Result<ExitCod
     Ok(Code::Ok.into())
 }
 
-fn confirm(names: &BTreeSet<AgentName>) -> Result<bool, Failure> {
+/// The agents that `--all` means, the first ones by name.
+fn described(names: &BTreeSet<AgentName>) -> String {
     let list: Vec<&str> = names.iter().map(AgentName::as_str).collect();
-    let what = match list.as_slice() {
+    match list.as_slice() {
         [one] => format!("the agent {one}"),
-        many => format!("all {} agents ({})", many.len(), many.join(", ")),
-    };
+        many if many.len() <= NAMED => format!("all {} agents ({})", many.len(), many.join(", ")),
+        many => format!(
+            "all {} agents ({} and {} more)",
+            many.len(),
+            many[..NAMED].join(", "),
+            many.len() - NAMED
+        ),
+    }
+}
+
+fn confirm(names: &BTreeSet<AgentName>) -> Result<bool, Failure> {
+    let what = described(names);
     if !ask::can_ask() {
         let message = format!("`--all` would remove {what}: add `--yes`, as there is no terminal to ask at");
         return Err(Failure::new(Code::Usage, message));
@@ -109,7 +123,16 @@ impl Destroyer {
         let work = self.screen.work(label);
         let outcome = agents::destroy(&self.host, &name, &self.by, &work).await;
         drop(work);
-        tell(&self.screen, &name, outcome)
+        match outcome {
+            // Success, and yet a slip of the fingers should not pass for it.
+            Ok(Destroyed::NotThere) => {
+                let near = agents::nearest(&self.host, &name).await.ok().flatten();
+                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                self.screen.note(&format!("there is no agent `{name}`{hint}"));
+                Code::Ok
+            }
+            other => tell(&self.screen, &name, other),
+        }
     }
 }
 
@@ -188,6 +211,15 @@ mod tests {
         assert_eq!(overall(&[Ok, Ok]), Ok);
         assert_eq!(overall(&[Ok, Busy]), Busy);
         assert_eq!(overall(&[Busy, Ok, Busy]), Failed);
+    }
+
+    #[test]
+    fn of_many_agents_only_some_are_named() {
+        let names = |count: usize| (0..count).map(|n| format!("a{n:02}").parse().expect("a name")).collect();
+        assert_eq!(described(&names(1)), "the agent a00");
+        assert_eq!(described(&names(2)), "all 2 agents (a00, a01)");
+        let many = "all 12 agents (a00, a01, a02, a03, a04, a05, a06, a07, a08, a09 and 2 more)";
+        assert_eq!(described(&names(12)), many);
     }
 
     #[test]

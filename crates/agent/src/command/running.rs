@@ -17,7 +17,7 @@ pub(super) async fn look(host: &Host, name: &AgentName) -> Result<(BerthRecord, 
     }
     let agents = agents::list(host).await?;
     let agent = agents.into_iter().find(|agent| agent.name == *name);
-    let agent = agent.ok_or_else(|| AgentError::NotFound { name: name.clone() })?;
+    let agent = agent.ok_or_else(|| AgentError::NotFound { name: name.clone(), near: None })?;
     Ok((record, agent.state))
 }
 

@@ -25,10 +25,12 @@ pub struct Detail {
 #[derive(Debug, Error)]
 pub enum AgentError {
     /// There is no agent of this name.
-    #[error("there is no agent `{name}`; see `agent list`")]
+    #[error("there is no agent `{name}`; {}", way_on(near.as_ref()))]
     NotFound {
         /// The name.
         name: AgentName,
+        /// One that there is, and that may be meant.
+        near: Option<AgentName>,
     },
     /// The name is taken.
     #[error(
@@ -120,6 +122,11 @@ pub enum AgentError {
     /// The firewall could not be asked or loaded.
     #[error(transparent)]
     Firewall(#[from] TableError),
+}
+
+/// What to do when there is no agent of a name.
+fn way_on(near: Option<&AgentName>) -> String {
+    near.map_or_else(|| "see `agent list`".to_owned(), |near| format!("did you mean `{near}`?"))
 }
 
 impl AgentError {
