@@ -7,8 +7,8 @@ use berth_term::{Code, Failure};
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::command::{
-    build, check_config, completions, create, destroy, doctor, events, expire, firewall, info, list, logs,
-    man, run, ssh, start, stop,
+    build, check_config, completions, create, destroy, doctor, events, expire, firewall, help, info, list,
+    logs, man, run, ssh, start, stop,
 };
 use crate::context::Context;
 
@@ -20,6 +20,7 @@ use crate::context::Context;
     max_term_width = 100,
     after_help = EXAMPLES,
     after_long_help = after_long_help(),
+    // Our own is hidden, and has no help on help on help.
     disable_help_subcommand = true
 )]
 pub(crate) struct Cli {
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Firewall(firewall::Args),
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
+    Help(help::Args),
 }
 
 impl Command {
@@ -102,6 +105,7 @@ impl Command {
             Self::Firewall(_) => "firewall",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
+            Self::Help(_) => "help",
         }
     }
 
@@ -124,6 +128,7 @@ impl Command {
             Self::Firewall(args) => firewall::run(&args, context).await,
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args, context),
+            Self::Help(args) => Ok(help::run(&args, context)),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod expire;
 pub(crate) mod firewall;
+pub(crate) mod help;
 pub(crate) mod info;
 pub(crate) mod list;
 pub(crate) mod logs;

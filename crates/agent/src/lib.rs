@@ -57,6 +57,15 @@ fn refuse(error: &clap::Error, screen: &Screen) -> ExitCode {
     }
 }
 
+/// Prints the help of a command, as `--help` behind it does.
+fn help(command: &[String], screen: &Screen) -> ExitCode {
+    let words = ["agent"].into_iter().chain(command.iter().map(String::as_str)).chain(["--help"]);
+    match Cli::try_parse_from(words) {
+        Err(error) => refuse(&error, screen),
+        Ok(_) => Code::Ok.into(),
+    }
+}
+
 fn start(cli: Cli, caller: Caller, screen: &Screen) -> Result<ExitCode, Failure> {
     logs::init(cli.verbose, &caller, screen)?;
     let runtime = tokio::runtime::Runtime::new()

@@ -44,7 +44,8 @@ fn all_pages() -> io::Result<String> {
     // Gives subcommands their full names, `agent-create`.
     command.build();
     let mut bytes = Vec::new();
-    for page in std::iter::once(&command).chain(command.get_subcommands()) {
+    let subcommands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    for page in std::iter::once(&command).chain(subcommands) {
         Man::new(page.clone()).render(&mut bytes)?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -64,7 +65,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         write_pages(folder.path()).expect("written");
         let pages = all_pages().expect("rendered");
-        for command in crate::command_line().get_subcommands() {
+        for command in crate::command_line().get_subcommands().filter(|command| !command.is_hide_set()) {
             let name = format!("agent-{}", command.get_name());
             let page = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).expect(&name);
             assert!(page.contains("Examples:"), "{name}");
