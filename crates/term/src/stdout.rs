@@ -1,9 +1,12 @@
 //! Results, on stdout.
 
 use std::io::{self, Write};
+use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use crate::failure::Explained;
 
@@ -35,4 +38,22 @@ pub fn print(text: &str) -> Result<(), OutputError> {
 pub fn print_json(value: &impl Serialize) -> Result<(), OutputError> {
     let text = serde_json::to_string_pretty(value)?;
     print(&format!("{text}\n"))
+}
+
+/// Ends when stdout is a pipe that nobody reads any more; else never. For what
+/// may write nothing for a long time and would not notice.
+pub async fn unread() {
+    let (tell, closed) = oneshot::channel();
+    // A thread of its own: the runtime would wait for one of its.
+    thread::spawn(move || {
+        let stdout = io::stdout();
+        // Asks for no event: what is told without asking is an end.
+        let mut streams = [PollFd::new(&stdout, PollFlags::empty())];
+        if let Ok(1..) = poll(&mut streams, None) {
+            let _ = tell.send(());
+        }
+    });
+    if closed.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

@@ -43,7 +43,8 @@ pub(crate) struct Args {
     follow: bool,
 
     /// How many entries, the newest ones
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 100, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..))]
     lines: u32,
 
     /// Only those of this unit inside; needs an agent that runs
@@ -70,9 +71,22 @@ async fn show_running(container: ContainerName, command: Vec<OsString>) -> Resul
     let exit = if io::stdout().is_terminal() {
         stream_escaped(container, command).await?
     } else {
-        Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?.run().await?
+        stream(container, command).await?
     };
     Ok(exit.shell_code().into())
+}
+
+/// Hands the bytes on as they are, until nobody reads them any more
+/// (`agent logs -f x | head`).
+async fn stream(container: ContainerName, command: Vec<OsString>) -> Result<Exit, Failure> {
+    let run = Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?;
+    tokio::select! {
+        ended = run.run() => Ok(ended?),
+        () = stdout::unread() => {
+            run.stop_invocation().run_any().await?;
+            Ok(Exit::Code(0))
+        }
+    }
 }
 
 async fn show_stopped(
