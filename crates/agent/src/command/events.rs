@@ -24,7 +24,8 @@ pub(crate) struct Args {
     name: Option<AgentName>,
 
     /// How many, the newest ones
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     lines: u32,
 
     /// Print a JSON array
@@ -34,12 +35,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let host = context.host().await?;
-    let filter = EventFilter { kind: Some(Kind::Agent), name: args.name, limit: Some(args.lines) };
+    let filter = EventFilter { kind: Some(Kind::Agent), name: args.name.clone(), limit: Some(args.lines) };
     let events = host.state.events(&filter).await?;
     if args.json {
         stdout::print_json(&events)?;
     } else if events.is_empty() {
-        context.screen.note("nothing was done yet");
+        context.screen.note(&match args.name {
+            Some(name) => format!("nothing was done yet to an agent `{name}`"),
+            None => "nothing was done yet".to_owned(),
+        });
     } else {
         stdout::print(&table(&events).to_string())?;
     }
