@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use berth_core::limits::{Cpus, Memory, Tasks};
 use berth_core::{AgentName, Config, Limits, Plan, Ttl};
-use berth_host::agents::{self, AgentView, CreateOptions};
+use berth_host::agents::{self, CreateOptions};
 use berth_term::{Code, Failure, interrupt, stdout};
-use serde::Serialize;
 
-use super::ssh_lines::SshLines;
+use super::ssh_lines::{SshLines, Told};
 use crate::context::Context;
 
 const EXAMPLES: &str = "\
@@ -56,17 +55,9 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// Print the agent as JSON
+    /// Print a JSON object, as `agent info --json` does
     #[arg(long)]
     json: bool,
-}
-
-/// What `--json` prints: the fields of `agent info --json`.
-#[derive(Serialize)]
-struct Created {
-    #[serde(flatten)]
-    agent: AgentView,
-    ssh: Option<SshLines>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
@@ -81,11 +72,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
     let record = agents::create(&host, options, &context.actor(), &work, &interrupt).await?;
     drop(work);
     let address = host.config.subnet.addresses(record.container.slot()).map(|pair| pair.container);
-    let ssh = address.map(|address| SshLines::new(context.program(), &host.config, &args.name, address));
     if args.json {
         let agent = agents::view(&host, &args.name).await?;
-        stdout::print_json(&Created { agent, ssh })?;
-    } else if let (Some(address), Some(ssh)) = (address, ssh) {
+        stdout::print_json(&Told::new(context.program(), &host.config, agent))?;
+    } else if let Some(address) = address {
+        let ssh = SshLines::new(context.program(), &host.config, &args.name, address);
         let state = if args.no_wait { "is starting" } else { "is ready" };
         stdout::print(&format!("{} {state} at {address}\n{ssh}", args.name))?;
     }

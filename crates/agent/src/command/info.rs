@@ -7,7 +7,7 @@ use berth_host::agents::{self, AgentView};
 use berth_term::{Code, Failure, Table, stdout, times};
 use jiff::Timestamp;
 
-use super::ssh_lines::SshLines;
+use super::ssh_lines::{SshLines, Told};
 use crate::context::Context;
 
 const EXAMPLES: &str = "\
@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     let host = context.host().await?;
     let agent = agents::view(&host, &args.name).await?;
     if args.json {
-        stdout::print_json(&agent)?;
+        stdout::print_json(&Told::new(context.program(), &host.config, agent))?;
     } else {
         stdout::print(&text(&agent, &host.config, context.program(), (host.now)()))?;
     }
@@ -60,8 +60,10 @@ fn text(agent: &AgentView, config: &Config, program: &str, now: Timestamp) -> St
     if let Some(key) = &agent.host_key {
         row("host key", key.clone());
     }
-    let ssh = agent.address.map(|address| SshLines::new(program, config, &agent.name, address).to_string());
-    format!("{table}\n{}", ssh.unwrap_or_default())
+    match SshLines::of(program, config, agent) {
+        Some(ssh) => format!("{table}\n{ssh}"),
+        None => table.to_string(),
+    }
 }
 
 fn expiry(at: Option<Timestamp>, now: Timestamp) -> String {

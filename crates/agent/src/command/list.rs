@@ -6,6 +6,7 @@ use berth_host::agents::{self, AgentView};
 use berth_term::{Code, Failure, Table, stdout, times};
 use jiff::Timestamp;
 
+use super::ssh_lines::Told;
 use crate::context::Context;
 
 const EXAMPLES: &str = "\
@@ -32,7 +33,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     let host = context.host().await?;
     let agents = agents::list(&host).await?;
     if args.json {
-        stdout::print_json(&agents)?;
+        let told = agents.into_iter().map(|agent| Told::new(context.program(), &host.config, agent));
+        stdout::print_json(&told.collect::<Vec<_>>())?;
     } else if agents.is_empty() {
         context
             .screen
@@ -99,7 +101,10 @@ pub(super) mod tests {
 
     #[test]
     fn the_json_is_this() {
-        insta::assert_snapshot!(serde_json::to_string_pretty(&[agent("fix-login")]).expect("JSON"), @r#"
+        let config =
+            berth_core::Config::parse("public_host = \"berth.example.com\"").expect("a configuration");
+        let told = Told::new("agent", &config, agent("fix-login"));
+        insta::assert_snapshot!(serde_json::to_string_pretty(&[told]).expect("JSON"), @r#"
         [
           {
             "name": "fix-login",
@@ -121,7 +126,11 @@ pub(super) mod tests {
               "worker.service"
             ],
             "reason": null,
-            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbc"
+            "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbc",
+            "ssh": {
+              "local": "agent ssh fix-login",
+              "outside": "ssh -J berth.example.com agent@10.100.0.3"
+            }
           }
         ]
         "#);

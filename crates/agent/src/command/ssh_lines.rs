@@ -5,7 +5,22 @@ use std::net::Ipv4Addr;
 
 use berth_core::guest::AGENT_USER;
 use berth_core::{AgentName, Config};
+use berth_host::agents::AgentView;
 use serde::Serialize;
+
+/// An agent with the ways in: what every command tells of one with `--json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    #[serde(flatten)]
+    agent: AgentView,
+    ssh: Option<SshLines>,
+}
+
+impl Told {
+    pub(super) fn new(program: &str, config: &Config, agent: AgentView) -> Self {
+        Self { ssh: SshLines::of(program, config, &agent), agent }
+    }
+}
 
 /// The ways in.
 #[derive(Debug, Serialize)]
@@ -20,6 +35,11 @@ pub(super) struct SshLines {
 }
 
 impl SshLines {
+    /// Those of an agent, if it has an address.
+    pub(super) fn of(program: &str, config: &Config, agent: &AgentView) -> Option<Self> {
+        agent.address.map(|address| Self::new(program, config, &agent.name, address))
+    }
+
     pub(super) fn new(program: &str, config: &Config, name: &AgentName, address: Ipv4Addr) -> Self {
         let outside = config.public_host.as_ref().map(|host| through(host, address));
         Self { local: format!("{program} ssh {name}"), outside, address }
