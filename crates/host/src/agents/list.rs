@@ -7,7 +7,7 @@ use berth_core::{AgentName, ContainerName, Health, Kind, Limits, Shown, StorePat
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{AgentError, find};
+use super::{AgentError, chain, find};
 use crate::host::Host;
 use crate::state::BerthRecord;
 
@@ -59,7 +59,11 @@ pub async fn view(host: &Host, name: &AgentName) -> Result<AgentView, AgentError
     if seen.units.get(&record.container) == Some(&UnitState::Active)
         && let Ok(condition) = host.tools.guests.condition(record.container).await
     {
-        host.state.set_health(record.id, condition.health, &condition.failed_units).await?;
+        let recorded = host.state.set_health(record.id, condition.health, &condition.failed_units).await;
+        if let Err(error) = recorded {
+            // What is known can be told all the same.
+            tracing::warn!(%name, error = %chain(&error), "how it is could not be recorded");
+        }
     }
     Ok(seen.view(host, find(host, name).await?))
 }
