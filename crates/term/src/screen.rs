@@ -148,8 +148,8 @@ impl Drop for Work {
 
 /// One line, cut where the terminal ends.
 fn spinner() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}").expect("the template is well formed");
+    let style = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}")
+        .expect("the template is well formed");
     ProgressBar::new_spinner().with_style(style)
 }
 
