@@ -126,8 +126,22 @@ fn agent(top: &mut Section) -> AgentConfig {
             tasks: agent.parsed("tasks").unwrap_or_else(|| "4096".parse().expect("an amount")),
         },
         authorized_keys: agent.parsed_list("authorized_keys"),
-        credentials: agent.sections("credential", credential),
+        credentials: credentials(agent),
     })
+}
+
+fn credentials(agent: &mut Section) -> Vec<Credential> {
+    let credentials = agent.sections("credential", credential);
+    for (index, one) in credentials.iter().enumerate() {
+        // Inside they would be one file, of whichever comes last.
+        if credentials[..index].iter().any(|other| other.name == one.name) {
+            agent.problem(
+                "credential",
+                format!("`{}` is there twice: each needs a name of its own", one.name),
+            );
+        }
+    }
+    credentials
 }
 
 fn credential(section: &mut Section) -> Option<Credential> {
@@ -252,6 +266,17 @@ mod tests {
         )
         .expect_err("a bad file");
         insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn two_credentials_of_one_name_are_refused() {
+        let credential = |name: &str| format!("[[agent.credential]]\nname = \"{name}\"\nsource = \"/x\"\n");
+        Config::parse(&[credential("a"), credential("b")].concat()).expect("two names");
+        let twice = [credential("a"), credential("b"), credential("a")].concat();
+        insta::assert_snapshot!(Config::parse(&twice).expect_err("one name"), @"
+        the configuration has 1 problem:
+          `agent.credential`: `a` is there twice: each needs a name of its own
+        ");
     }
 
     #[test]
