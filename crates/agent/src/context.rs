@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use berth_core::{Config, Layout};
-use berth_host::Host;
 use berth_host::agents::Actor;
+use berth_host::{Host, LostRecords};
 use berth_term::{Caller, Failure, Screen, config_file};
 
 /// Who called what on which host. Nothing is opened before a command asks for
@@ -49,7 +49,7 @@ impl Context {
     /// The host, for root, with its configuration and its records.
     pub(crate) async fn host(&self) -> Result<Host, Failure> {
         self.need_root()?;
-        Ok(Host::open(self.layout.clone(), self.config()?).await?)
+        Ok(Host::open(self.layout.clone(), self.config()?, LostRecords::Refuse).await?)
     }
 
     /// Who is written into the events.

@@ -67,20 +67,30 @@ impl Host {
     /// The real host: opens the state database and makes it if need be.
     ///
     /// Where it would have to be made although there are containers it was
-    /// lost. An empty one in its place would let reconcile remove them all.
-    pub async fn open(layout: Layout, config: Config) -> Result<Self, OpenError> {
+    /// lost, or its file system is not mounted. An empty one in its place would
+    /// let reconcile remove them all, so that takes a word of a person.
+    pub async fn open(layout: Layout, config: Config, lost: LostRecords) -> Result<Self, OpenError> {
         let tools = Tools::real(&layout);
-        if !layout.state_dir().exists() {
+        if lost == LostRecords::Refuse && !layout.database().exists() {
             let containers = tools.containers.list()?;
             if !containers.is_empty() {
                 let containers = containers.iter().map(ToString::to_string).collect();
-                return Err(OpenError::Lost { folder: layout.state_dir(), containers });
+                return Err(OpenError::Lost { database: layout.database(), containers });
             }
         }
         let state = State::open(&layout).await?;
         let locks = Locks::new(&layout);
         Ok(Self { layout, config, state, locks, tools, now: Timestamp::now })
     }
+}
+
+/// What to do where there are containers and no records of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostRecords {
+    /// Do nothing at all.
+    Refuse,
+    /// Begin with empty records: the containers belong to nobody any more.
+    GiveUp,
 }
 
 /// Why a host cannot be worked on.
@@ -94,14 +104,14 @@ pub enum OpenError {
     Containers(#[from] ContainersError),
     /// There are containers and no records of them.
     #[error(
-        "the records are lost: `{}` does not exist, and the host has {}; restore the folder from a backup, \
-         or make it empty to give these containers up (then run `agent doctor --fix`)",
-        folder.display(),
+        "the records are lost: `{}` does not exist, and the host has {}; mount or restore it, \
+         or remove these containers with `agent doctor --fix --give-up`",
+        database.display(),
         containers.join(", ")
     )]
     Lost {
         /// Where they should be.
-        folder: PathBuf,
+        database: PathBuf,
         /// The containers.
         containers: Vec<String>,
     },
@@ -111,4 +121,39 @@ pub enum OpenError {
 /// lets only positive ones through.
 pub(crate) fn duration(configured: SignedDuration) -> Duration {
     Duration::try_from(configured).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    async fn open(layout: &Layout, lost: LostRecords) -> Result<Host, OpenError> {
+        Host::open(layout.clone(), Config::parse("").expect("the defaults"), lost).await
+    }
+
+    #[tokio::test]
+    async fn lost_records_are_told_and_given_up_only_when_somebody_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::below(folder.path());
+        open(&layout, LostRecords::Refuse).await.expect("a new host").state.close().await;
+        fs::create_dir_all(layout.container_root("a7".parse().expect("a container"))).expect("made");
+        open(&layout, LostRecords::Refuse).await.expect("its records are there").state.close().await;
+
+        // As with the mount point of a file system that is not mounted.
+        fs::remove_dir_all(layout.state_dir()).expect("lost");
+        fs::create_dir_all(layout.state_dir()).expect("empty");
+        let Err(error) = open(&layout, LostRecords::Refuse).await else { panic!("they are lost") };
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the records are lost: `{}` does not exist, and the host has a7; mount or restore it, \
+                 or remove these containers with `agent doctor --fix --give-up`",
+                layout.database().display()
+            )
+        );
+        assert!(!layout.database().exists(), "nothing was made in its place");
+        open(&layout, LostRecords::GiveUp).await.expect("given up").state.close().await;
+    }
 }

@@ -46,4 +46,4 @@ pub mod systemd;
 pub use berth_rooted as rooted;
 
 pub use self::await_login::target;
-pub use self::host::{Host, OpenError, Tools};
+pub use self::host::{Host, LostRecords, OpenError, Tools};

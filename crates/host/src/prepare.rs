@@ -4,6 +4,7 @@
 //! handles that follow no symlink ([`berth_rooted`]), and every file has its
 //! owner and mode before it has its name.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use berth_core::ContainerName;
 use berth_core::guest::{self, Credential, Owner, Preparation};
-use berth_rooted::{Owner as FileOwner, RootDir, RootedError};
+use berth_rooted::{Kind, Owner as FileOwner, RootDir, RootedError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -22,6 +23,8 @@ use crate::state::StateError;
 
 /// The most bytes of a credential file.
 const CREDENTIAL_MAX: u64 = 1 << 20;
+/// More entries than anybody configures; container root may have made more.
+const CREDENTIALS_MAX: usize = 1000;
 /// More than an ed25519 key has.
 const PRIVATE_KEY_MAX: u64 = 4096;
 
@@ -109,10 +112,25 @@ fn write_files(root: &RootDir, preparation: &Preparation, client_line: &str) -> 
         keys.push('\n');
     }
     root.write_file(Path::new(guest::AUTHORIZED_KEYS), keys.as_bytes(), as_root, 0o644)?;
+    remove_old_credentials(root, &preparation.credentials)?;
     for credential in &preparation.credentials {
         let content = read_credential(credential)?;
         let path = credential.name.guest_path();
         root.write_file(Path::new(&path), &content, owner(credential.owner), credential.mode.bits())?;
+    }
+    Ok(())
+}
+
+/// Removes what was configured once and is no more: a credential that was
+/// taken back must not live on in agents that exist. Folders are not ours.
+fn remove_old_credentials(root: &RootDir, configured: &[Credential]) -> Result<(), PrepareError> {
+    let folder = Path::new(guest::CREDENTIALS);
+    let found = root.list(folder, CREDENTIALS_MAX)?.unwrap_or_default();
+    let is_configured = |name: &OsStr| configured.iter().any(|c| name == c.name.to_string().as_str());
+    for entry in found.entries {
+        if entry.kind != Kind::Directory && !is_configured(&entry.name) {
+            root.remove_file(folder.join(&entry.name))?;
+        }
     }
     Ok(())
 }
@@ -138,7 +156,7 @@ fn owner(owner: Owner) -> FileOwner {
     FileOwner { uid: owner.id(), gid: owner.id() }
 }
 
-fn read_credential(credential: &Credential) -> Result<Vec<u8>, PrepareError> {
+fn read_credential(credential: &Credential) -> Result<Zeroizing<Vec<u8>>, PrepareError> {
     let refuse = |source| PrepareError::Credential {
         name: credential.name.to_string(),
         path: credential.source.clone(),
@@ -151,7 +169,7 @@ fn read_credential(credential: &Credential) -> Result<Vec<u8>, PrepareError> {
     if !file.metadata().map_err(refuse)?.is_file() {
         return Err(refuse(io::Error::other("it is not a regular file")));
     }
-    let mut content = Vec::new();
+    let mut content = Zeroizing::new(Vec::new());
     file.take(CREDENTIAL_MAX + 1).read_to_end(&mut content).map_err(refuse)?;
     if content.len() as u64 > CREDENTIAL_MAX {
         return Err(PrepareError::TooLarge {

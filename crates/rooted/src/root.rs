@@ -182,7 +182,7 @@ impl RootDir {
         Ok(self.open_folder(&names)?.map(|folder| (Some(folder), name)))
     }
 
-    fn open_folder(&self, names: &[&OsStr]) -> Result<Option<OwnedFd>, RootedError> {
+    pub(crate) fn open_folder(&self, names: &[&OsStr]) -> Result<Option<OwnedFd>, RootedError> {
         let mut current: Option<OwnedFd> = None;
         let mut path = self.path.clone();
         for name in names {

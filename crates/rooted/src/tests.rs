@@ -259,6 +259,26 @@ fn a_listing_is_bounded_and_tells_what_things_are() {
 }
 
 #[test]
+fn a_file_or_link_is_removed_itself_and_a_folder_is_refused() {
+    let world = World::new();
+    let root = world.open();
+    fs::create_dir(world.at("d")).unwrap();
+    for path in ["file", "d/file"] {
+        fs::write(world.at(path), "x").unwrap();
+    }
+    symlink(world.host().join("file"), world.at("d/link")).unwrap();
+    symlink(world.host(), world.at("folder")).unwrap();
+    for path in ["file", "d/file", "d/link", "absent", "absent/file"] {
+        root.remove_file(path).unwrap();
+        assert!(fs::symlink_metadata(world.at(path)).is_err(), "{path}");
+    }
+    for path in ["d", "folder/file"] {
+        assert!(matches!(root.remove_file(path), Err(RootedError::Blocked { .. })), "{path}");
+    }
+    world.assert_host_unchanged();
+}
+
+#[test]
 fn a_tree_of_everything_is_removed_and_the_host_is_not() {
     let world = World::new();
     for folder in ["etc", "var/empty", "run", "deep/er", "locked/in"] {

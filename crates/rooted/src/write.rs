@@ -52,6 +52,30 @@ impl RootDir {
         result
     }
 
+    /// Removes a file or a symlink; already gone is success. A folder in its
+    /// place is refused.
+    pub fn remove_file(&self, path: impl AsRef<Path>) -> Result<(), RootedError> {
+        let path = path.as_ref();
+        let mut names = folder::names(path)?;
+        let name = names.pop().ok_or_else(|| RootedError::NotBelow { path: path.to_owned() })?;
+        let folder = self.open_folder(&names)?;
+        let parent = match &folder {
+            Some(folder) => folder.as_fd(),
+            None if names.is_empty() => self.fd.as_fd(),
+            None => return Ok(()),
+        };
+        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::ISDIR) => {
+                let path = self.path.join(path);
+                Err(RootedError::Blocked { path, found: Kind::Directory, wanted: "a file" })
+            }
+            Err(errno) => {
+                Err(RootedError::Io { action: "remove", path: self.path.join(path), source: errno.into() })
+            }
+        }
+    }
+
     /// Makes a folder and those above it, 0755 and container root's where new.
     pub fn make_folder(&self, path: impl AsRef<Path>) -> Result<(), RootedError> {
         self.make_folders(&folder::names(path.as_ref())?).map(drop)

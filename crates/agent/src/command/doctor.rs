@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use berth_host::Host;
 use berth_host::doctor::{self, Finding, Severity};
 use berth_host::reconcile::{self, Report};
+use berth_host::{Host, LostRecords};
 use berth_term::{Code, Failure, Table, interrupt, stdout};
 use serde::Serialize;
 
@@ -30,6 +30,11 @@ pub(crate) struct Args {
     #[arg(long)]
     fix: bool,
 
+    /// Begin with empty records if they are lost: the containers that the host
+    /// has are removed
+    #[arg(long, requires = "fix")]
+    give_up: bool,
+
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -47,7 +52,7 @@ struct Told {
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     context.need_root()?;
-    let told = match open(context).await {
+    let told = match open(args, context).await {
         Ok(host) => look(args, context, &host).await?,
         Err(finding) => {
             let mut findings = vec![finding];
@@ -64,9 +69,10 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
 }
 
 /// The host, or what keeps it from being opened.
-async fn open(context: &Context) -> Result<Host, Finding> {
+async fn open(args: &Args, context: &Context) -> Result<Host, Finding> {
     let config = context.config().map_err(|failure| unusable("configuration", &failure))?;
-    let opened = Host::open(context.layout.clone(), config).await;
+    let lost = if args.give_up { LostRecords::GiveUp } else { LostRecords::Refuse };
+    let opened = Host::open(context.layout.clone(), config, lost).await;
     opened.map_err(|error| unusable("records", &error.into()))
 }
 

@@ -22,6 +22,7 @@ const FOR_EVER: Duration = Duration::from_hours(366 * 24);
 
 /// What is watched while it runs is stderr, so the journal is sent there.
 const TO_STDERR: &str = r#"exec "$@" >&2"#;
+const TO_STDOUT: &str = r#"exec "$@" 2>&1"#;
 
 const EXAMPLES: &str = "\
 On a terminal, control characters in the messages are made visible.
@@ -79,6 +80,8 @@ async fn show_running(container: ContainerName, command: Vec<OsString>) -> Resul
 /// Hands the bytes on as they are, until nobody reads them any more
 /// (`agent logs -f x | head`).
 async fn stream(container: ContainerName, command: Vec<OsString>) -> Result<Exit, Failure> {
+    // What it says beside its output must not act on the terminal either.
+    let command = if io::stderr().is_terminal() { through_shell(TO_STDOUT, command) } else { command };
     let run = Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?;
     tokio::select! {
         ended = run.run() => Ok(ended?),
@@ -113,11 +116,15 @@ fn journalctl(args: &Args) -> Vec<OsString> {
     command.into_iter().map(OsString::from).collect()
 }
 
+/// The command with its streams changed by a fixed line of shell.
+fn through_shell(line: &str, command: Vec<OsString>) -> Vec<OsString> {
+    ["sh", "-c", line, "sh"].map(OsString::from).into_iter().chain(command).collect()
+}
+
 /// Shows what the command prints line by line, so that nothing of the
 /// container's acts on the terminal.
 async fn stream_escaped(container: ContainerName, command: Vec<OsString>) -> Result<Exit, Failure> {
-    let shell = ["sh", "-c", TO_STDERR, "sh"].map(OsString::from);
-    let command: Vec<OsString> = shell.into_iter().chain(command).collect();
+    let command = through_shell(TO_STDERR, command);
     let run = Run::new(container, Owner::Root, Stdio::Out, &command, running::random())?;
     let mut signals = Signals::listen()?;
     // A terminal that is gone takes us with it; nothing else can go wrong.

@@ -191,10 +191,15 @@ async fn take_back(
     progress: &dyn Progress,
 ) -> AgentError {
     let mut details = boot_report::details(host, record.container, plan, &error).await;
+    // From here on nobody loads its pin again.
+    let begun = host.state.advance(record.id, Phase::Creating, Happening::DestroyBegan, None).await;
     let undo = plan.undo(error.begun());
     let left = apply_all(host, &undo, progress).await;
     if left.is_empty() {
-        let removed = remove_record(host, record).await;
+        let removed = match begun {
+            Ok(_) => drop_record(host, record).await,
+            Err(error) => Err(error),
+        };
         let lines = undo.steps.iter().map(ToString::to_string).collect();
         details.push(Detail { title: "taken back".to_owned(), lines });
         if let Err(error) = removed {
@@ -210,8 +215,13 @@ async fn take_back(
     AgentError::Create { name: record.name.clone(), source: error, details }
 }
 
+/// Removes the record of a create that has done nothing to the host yet.
 async fn remove_record(host: &Host, record: &BerthRecord) -> Result<(), StateError> {
     host.state.advance(record.id, Phase::Creating, Happening::DestroyBegan, None).await?;
+    drop_record(host, record).await
+}
+
+async fn drop_record(host: &Host, record: &BerthRecord) -> Result<(), StateError> {
     host.state.remove(record.id).await?;
     closures::release_unused(host, &Silent).await;
     Ok(())

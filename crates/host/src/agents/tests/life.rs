@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use berth_core::{Health, Phase, Shown, UnitState, Wanted};
+use berth_core::{Config, Health, Phase, Shown, UnitState, Wanted};
 
 use super::super::{AgentError, Destroyed, build, list};
 use super::bed::{Bed, INSTALLABLE, NEWER, SYSTEM, by, container, name, never, path};
@@ -103,6 +103,26 @@ async fn a_paused_agent_keeps_its_berth_its_files_and_its_host_key() {
     assert_eq!(started.host_key, before.host_key);
     assert_eq!(fs::read_to_string(work).expect("still there"), "mine");
     bed.assert_lawful("after a pause");
+}
+
+#[tokio::test]
+async fn a_credential_that_is_configured_no_more_goes_at_the_next_start() {
+    let mut bed = Bed::with_closure().await;
+    let source = bed.host.layout.root().join("token");
+    fs::write(&source, "secret").expect("written");
+    let text = format!(
+        "subnet = \"10.9.8.0/24\"\n[[agent.credential]]\nname = \"token\"\nsource = \"{}\"\n",
+        source.display()
+    );
+    bed.host.config = Config::parse(&text).expect("a configuration");
+    let record = bed.create("one").await.expect("created");
+    let credential = bed.host.layout.container_root(record.container).join("etc/berth/credentials/token");
+    assert_eq!(fs::read_to_string(&credential).expect("there"), "secret");
+
+    bed.host.config = Config::parse("subnet = \"10.9.8.0/24\"\n").expect("a configuration");
+    bed.stop("one").await.expect("stopped");
+    bed.start("one").await.expect("started");
+    assert!(!credential.exists());
 }
 
 #[tokio::test]
