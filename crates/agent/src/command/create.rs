@@ -76,7 +76,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
         let agent = agents::view(&host, &args.name).await?;
         stdout::print_json(&Told::new(context.program(), &host.config, agent))?;
     } else if let Some(address) = address {
-        let ssh = SshLines::new(context.program(), &host.config, &args.name, address);
+        let ssh =
+            SshLines::new(context.program(), &host.config, &args.name, address, record.host_key.as_deref());
         let state = if args.no_wait { "is starting" } else { "is ready" };
         stdout::print(&format!("{} {state} at {address}\n{ssh}", args.name))?;
     }
