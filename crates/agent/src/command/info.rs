@@ -102,7 +102,7 @@ mod tests {
         host key   ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbc
 
         on this host:  agent ssh fix-login
-        from outside:  ssh -J berth.example.com agent@10.100.0.3
+        from outside:  ssh -J berth.example.com -o HostKeyAlias=fix-login-cbaiaaaa agent@10.100.0.3
         ");
     }
 

@@ -129,7 +129,7 @@ pub(super) mod tests {
             "host_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbc",
             "ssh": {
               "local": "agent ssh fix-login",
-              "outside": "ssh -J berth.example.com agent@10.100.0.3"
+              "outside": "ssh -J berth.example.com -o HostKeyAlias=fix-login-cbaiaaaa agent@10.100.0.3"
             }
           }
         ]
