@@ -157,7 +157,7 @@ fn a_running_container_without_a_record_is_stopped_and_removed() {
 
 #[test]
 fn what_somebody_works_on_is_neither_found_nor_touched() {
-    let host = BerthHost::boot("e2e-under-way");
+    let host = BerthHost::configured("e2e-under-way", "[deadlines]\nstop = \"3s\"\n");
     host.offer("hanging-boot");
     agent(&host, &["build"]).ok();
     let one = Agent::named(&host, "x");
