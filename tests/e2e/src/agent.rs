@@ -35,6 +35,17 @@ pub fn json(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {output}"))
 }
 
+/// The state that `agent list` shows of an agent, `-` when it is not there.
+///
+/// # Panics
+/// If the agents cannot be listed.
+#[track_caller]
+pub fn state_of(host: &TestHost, name: &str) -> String {
+    let all = json(&agent(host, &["list", "--json"]).ok());
+    let one = all.as_array().expect("a list").iter().find(|one| one["name"] == *name);
+    one.map_or_else(|| "-".to_owned(), |one| text_of(one, "state"))
+}
+
 /// An agent of one test. It is destroyed with the value, also when the test
 /// fails.
 #[derive(Debug)]
@@ -131,7 +142,7 @@ impl Agent {
     /// If the agents cannot be listed.
     #[track_caller]
     pub fn state(&self) -> String {
-        self.listed().map_or_else(|| "-".to_owned(), |one| text_of(&one, "state"))
+        state_of(&self.host, &self.name)
     }
 
     /// Its container on the host, such as `a12`.

@@ -20,7 +20,7 @@ pub use berth_testhost::{HostCommand, Output, Running, TestHost, wait_until};
 pub use rustix::process::Signal;
 pub use serde_json::Value;
 
-pub use self::agent::{Agent, agent, agent_as, agent_on_a_terminal, json};
+pub use self::agent::{Agent, agent, agent_as, agent_on_a_terminal, json, state_of};
 pub use self::berth_host::BerthHost;
 pub use self::journal::JournalMark;
 pub use self::sql::sql;

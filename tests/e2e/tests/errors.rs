@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use berth_e2e::text::{without_durations, without_hashes, without_pids, without_slow_steps};
-use berth_e2e::{Agent, BerthHost, Output, TestHost, agent, sql, wait_until};
+use berth_e2e::{Agent, BerthHost, Output, TestHost, agent, sql, state_of, wait_until};
 
 /// The exit code and all of stderr.
 #[track_caller]
@@ -109,7 +109,7 @@ fn a_missing_tool_is_named_and_nothing_stays() {
     host.shell("mv /usr/sbin/nft /usr/sbin/hidden").ok();
     insta::assert_snapshot!(told_stable(&agent(&host, &["create", "x"]).run()));
     host.shell("mv /usr/sbin/hidden /usr/sbin/nft").ok();
-    assert_eq!(Agent::attach(&host, "x").state(), "creating", "what may be there keeps its berth");
+    assert_eq!(state_of(&host, "x"), "destroying", "what may be there keeps its berth");
     agent(&host, &["doctor", "--fix"]).ok();
     assert_eq!(agent(&host, &["list", "--json"]).ok().stdout, "[]\n");
     host.assert_clean();
@@ -309,6 +309,28 @@ fn nothing_is_concluded_from_a_damaged_state_database() {
     assert_eq!(one.state(), "running");
     one.destroy();
     host.shell("rm -r /var/lib/berth/good").ok();
+    host.assert_clean();
+}
+
+#[test]
+fn lost_records_are_not_taken_for_an_empty_host_until_somebody_gives_them_up() {
+    let host = BerthHost::boot("e2e-lost");
+    let one = Agent::create(&host, "x");
+    let unit = one.unit();
+    one.keep();
+    host.shell("rm -r /var/lib/berth/state").ok();
+    for words in [&["list", "--json"][..], &["create", "y"], &["destroy", "--all", "--yes"], &["expire"]] {
+        let failed = told(&agent(&host, words).run());
+        assert!(failed.starts_with("exit 1\nerror: the records are lost"), "{failed}");
+    }
+    let looked = agent(&host, &["doctor", "--fix"]).run();
+    assert_eq!(looked.code(), Some(1), "{looked}");
+    assert!(host.command("systemctl").args(["is-active", &unit]).run().is_success());
+    insta::assert_snapshot!(told(&agent(&host, &["list"]).run()));
+
+    agent(&host, &["doctor", "--fix", "--give-up"]).ok();
+    assert_eq!(agent(&host, &["list", "--json"]).ok().stdout, "[]\n");
+    // The record of the closure was lost too, and its root is removed with the rest.
     host.assert_clean();
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use berth_e2e::text::without_slow_steps;
-use berth_e2e::{Agent, BerthHost, Running, Signal, TestHost, agent, json, wait_until};
+use berth_e2e::{Agent, BerthHost, Running, Signal, TestHost, agent, json, state_of, wait_until};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -32,14 +32,6 @@ fn reaches(running: &Running, step: &str, and_then: Duration) -> bool {
     said.is_some()
 }
 
-/// What `agent list` shows of an agent.
-fn state(host: &TestHost, name: &str) -> String {
-    let one = Agent::attach(host, name);
-    let state = one.state();
-    one.keep();
-    state
-}
-
 #[test]
 fn an_interrupt_at_any_step_takes_everything_back_and_says_so() {
     let host = BerthHost::boot("e2e-interrupt");
@@ -64,7 +56,7 @@ fn an_interrupted_create_tells_all_of_what_it_took_back() {
     agent(&host, &["build"]).ok();
     for (name, signal) in [("int", Signal::INT), ("term", Signal::TERM), ("hup", Signal::HUP)] {
         let create = agent(&host, &["create", name]).spawn();
-        wait_until(SOON, "it starts", || state(&host, name) == "starting");
+        wait_until(SOON, "it starts", || state_of(&host, name) == "starting");
         create.signal(signal);
         let ended = create.wait();
         assert_eq!(ended.code(), Some(130), "{ended}");
@@ -85,7 +77,7 @@ fn a_second_interrupt_ends_at_once_and_leaves_the_rest_to_doctor() {
     host.offer("hanging-boot");
     agent(&host, &["build"]).ok();
     let create = agent(&host, &["create", "x"]).spawn();
-    wait_until(SOON, "it starts", || state(&host, "x") == "starting");
+    wait_until(SOON, "it starts", || state_of(&host, "x") == "starting");
     create.signal(Signal::INT);
     wait_until(SOON, "the first one is heard", || create.stderr_so_far().contains("interrupted"));
     create.signal(Signal::INT);
