@@ -122,7 +122,7 @@ mod tests {
     /// What `timeout` does; it used to cut short what was being taken back.
     #[tokio::test]
     async fn an_echo_of_a_signal_is_not_a_second_one() {
-        let kill = || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP);
+        let kill = || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
         let mut signals = Signals::listen().expect("signals");
         kill().expect("a signal");
         signals.next().await;
