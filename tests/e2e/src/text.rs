@@ -13,6 +13,17 @@ pub fn without_hashes(text: &str) -> String {
     })
 }
 
+/// The name under which ssh remembers an agent's key: `HostKeyAlias=x-y9tk6cox`.
+pub fn without_key_aliases(text: &str) -> String {
+    const OPTION: &str = "HostKeyAlias=";
+    let mut parts = text.split(OPTION);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| {
+        let alias = part.find(char::is_whitespace).unwrap_or(part.len());
+        format!("{shown}{OPTION}ALIAS{}", &part[alias..])
+    })
+}
+
 /// The number in `program[123]`.
 pub fn without_pids(text: &str) -> String {
     between(text, '[', ']', "PID", |inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
@@ -123,6 +134,7 @@ mod tests {
     fn only_the_unstable_part_is_taken_out() {
         let hash = "0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9";
         assert_eq!(without_hashes(&format!("a /nix/store/{hash}-x b")), "a /nix/store/HASH-x b");
+        assert_eq!(without_key_aliases("-o HostKeyAlias=x-1 y"), "-o HostKeyAlias=ALIAS y");
         assert_eq!(without_pids("init[12]: [x] [] [1"), "init[PID]: [x] [] [1");
         assert_eq!(without_times("  Nov 20 19:40:12 host x: y\nz"), "  TIME host x: y\nz\n");
         assert_eq!(without_durations("a1s took 1.5s, 20ms, 2 s, 3sx"), "a1s took TIME, TIME, 2 s, 3sx");

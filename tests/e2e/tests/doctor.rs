@@ -87,8 +87,10 @@ fn a_firewall_that_is_gone_is_found_and_loaded_again() {
     assert!(reaches_services(), "with the pin of the agent that runs");
 
     host.shell("nft flush set inet berth sources").ok();
+    assert!(!reaches_services(), "without a pin nothing gets out");
     assert_eq!(findings(&host), [missing], "a table without the pin is not it");
     assert_eq!(fixed(&host), ["loaded the firewall"]);
+    assert!(reaches_services());
     one.destroy();
     host.assert_clean();
 }
