@@ -11,7 +11,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Moves itself into the cgroup of its first argument, then becomes the rest.
-const ENTER: &str = r#"echo 0 >"$1/cgroup.procs" && shift && unset PWD && exec "$@""#;
+/// Signals that whoever started the tests has switched off (`nohup`, a job in
+/// the background) are on again: tests send them.
+const ENTER: &str = r#"echo 0 >"$1/cgroup.procs" && shift && unset PWD && exec env --default-signal "$@""#;
 
 impl TestHost {
     /// A program to run inside the host, as root, with a clean environment.
