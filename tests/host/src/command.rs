@@ -127,7 +127,8 @@ impl HostCommand<'_> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", ENTER, "sh"]).arg(&self.host.command_cgroup);
         command.args(["nsenter", "-t"]).arg(self.host.leader().to_string());
-        command.args(["-m", "-u", "-i", "-n", "-p", "-C", "--"]);
+        // With its root: the namespace alone is not enough when we are in a chroot.
+        command.args(["-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--"]);
         if let Some(user) = &self.user {
             command.args(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"]);
         }
