@@ -78,13 +78,13 @@ pub async fn apply(
     interrupt: &Interrupt,
 ) -> Result<(), ApplyError> {
     for (index, step) in plan.steps.iter().enumerate() {
+        let interrupted = || ApplyError::Interrupted { step: step.to_string(), index };
+        if interrupt.is_interrupted() {
+            return Err(interrupted());
+        }
         progress.step(&step.to_string());
         let outcome = tokio::select! {
-            // An interrupt that is there already lets no step begin.
-            biased;
-            () = unless_it_must_end(step, interrupt) => {
-                return Err(ApplyError::Interrupted { step: step.to_string(), index });
-            }
+            () = unless_it_must_end(step, interrupt) => return Err(interrupted()),
             outcome = apply_step(host, step) => outcome,
         };
         outcome.map_err(|source| ApplyError::Step {
@@ -96,16 +96,19 @@ pub async fn apply(
     Ok(())
 }
 
-/// Ends when the step may be dropped because of an interrupt. File work goes
-/// on in its thread when it is dropped, so it is waited for.
+/// Ends when the step may be dropped because of an interrupt.
+///
+/// File work goes on in its thread when it is dropped, and systemd in process 1
+/// finishes what its dead client asked for: an undo that did not wait for them
+/// would come too early. These are short; what may last can be dropped.
 async fn unless_it_must_end(step: &Step, interrupt: &Interrupt) {
     match step {
-        Step::Prepare(..) | Step::Remove(_) => std::future::pending().await,
+        Step::Prepare(..) | Step::Remove(_) | Step::Limit(..) | Step::Unlimit(_) => {
+            std::future::pending::<()>().await;
+        }
         Step::Pin(_)
         | Step::Unpin(_)
         | Step::Create(..)
-        | Step::Limit(..)
-        | Step::Unlimit(_)
         | Step::Start(_)
         | Step::Stop(_)
         | Step::AwaitLogin(_)
