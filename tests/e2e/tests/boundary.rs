@@ -33,8 +33,7 @@ fn assert_harmless(text: &str) {
     assert!(text.contains("after"), "the words of the container are shown: {text:?}");
 }
 
-/// Sends each line of stdin to journald, as often as asked for. Its native
-/// protocol, since journald loses what a short-lived process wrote to a stream.
+/// Sends stdin to journald as one message, as often as asked for.
 const LOG: &str = "
 import socket, struct, sys
 journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -149,6 +149,26 @@ fn a_terminal_inside_is_not_the_terminal_outside() {
     assert_ne!(minor, format!("{:x}", number.parse::<u32>().expect("a number")), "{seen}");
 }
 
+/// Logs a line at each level.
+const LOG: &str = "
+import socket
+journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+for level in range(8):
+    message = f'MESSAGE=at level {level}\\nPRIORITY={level}\\nSYSLOG_IDENTIFIER=inside-log\\n'
+    journal.sendto(message.encode(), '/run/systemd/journal/socket')
+";
+
+#[test]
+fn what_is_run_logs_to_the_journal_inside_at_every_level() {
+    let host = TestHost::shared();
+    let agent = Agent::create(&host, "inside-log");
+    agent.command("run").args(["--", "python3", "-c", LOG]).ok();
+    let all: String = (0..8).map(|level| format!("at level {level}\n")).collect();
+    wait_until(PATIENT, "the journal inside has all of it", || {
+        agent.run_as_root("journalctl -q -o cat -t inside-log").ok().stdout == all
+    });
+}
+
 #[test]
 fn root_inside_is_nobody_on_the_host() {
     let host = TestHost::shared();

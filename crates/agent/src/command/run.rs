@@ -25,8 +25,7 @@ Examples:
 /// The command runs as a unit of the container's own systemd, in the home
 /// folder of the user `agent`, with our stdin, stdout and stderr, and with a
 /// terminal of its own when stdin and stdout are terminals. Its exit code is
-/// ours. It ends when we are interrupted. Of what it logs to the journal inside,
-/// `agent logs` has the level notice and above.
+/// ours. It ends when we are interrupted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -128,8 +128,9 @@ impl Run {
             .args(["--quiet", "--machine", &self.container.to_string(), "--uid", user])
             .args(["--wait", "--collect", "--pipe", "--unit", &self.unit])
             .args(["--description", &self.description()])
-            // The journal inside is the agent's: that we came and went is noise.
-            .args(["--property=LogLevelMax=notice", "--property=WorkingDirectory=~"])
+            // No `LogLevelMax`, which would hide that we came and went: journald
+            // then also drops what the command itself logs.
+            .arg("--property=WorkingDirectory=~")
             .arg(format!("--setenv=PATH={SEARCH_PATH}"));
         let (run, become_command) = match &self.stdio {
             Stdio::Out | Stdio::Pipe => (run, PLAINLY),
