@@ -176,8 +176,7 @@ fn events_tell_the_whole_story_of_one_name_and_outlive_it() {
     assert!(table.starts_with("WHEN ") && table.contains("failed"), "{table}");
 }
 
-/// Writes a line to the journal inside; of less than a notice `agent run` keeps
-/// nothing.
+/// Writes a line to the journal inside.
 #[track_caller]
 fn log(one: &Agent, line: &str) {
     one.run_as_root(&format!("printf '{line}\\n' | systemd-cat -p notice -t marked")).ok();
