@@ -48,9 +48,9 @@ for number in range(int(sys.argv[1])):
 fn log(agent: &Agent, words: &str, times: u32) {
     let python = ["--root", "--", "python3", "-c", LOG, &times.to_string()];
     agent.command("run").args(python).stdin(words).ok();
-    let count = "journalctl --all -o cat -t evil | grep -caF \"$(cat)\"";
     wait_until(PATIENT, "the journal has the words", || {
-        agent.run_as_root(count).stdin(words).run().stdout.trim() == times.to_string()
+        let stored = agent.run_as_root("journalctl --all -o cat -t evil").ok().stdout;
+        stored.matches(words).count() == times as usize
     });
 }
 
@@ -76,8 +76,9 @@ fn escapes_in_a_journal_do_not_reach_the_terminal() {
 fn very_long_lines_and_floods_in_a_journal_end_in_bounded_time() {
     let host = TestHost::shared();
     let agent = Agent::create(&host, "boundary-flood");
-    log(&agent, &"x".repeat(40_000), 60);
-    let logs = format!("agent logs -n 50 {}", agent.name());
+    // Under 4 KiB: of longer ones journalctl tells the stopped side only that they are.
+    log(&agent, &"x".repeat(4_000), 600);
+    let logs = format!("agent logs -n 400 {}", agent.name());
     for state in ["running", "stopped"] {
         let shown = on_a_terminal(&host, &logs);
         assert!(shown.is_success(), "{state}: {}", shown.stderr);
