@@ -13,6 +13,11 @@ use crate::{check, step};
 /// nobody's work is disturbed.
 const HOST: &str = "test";
 
+/// How many tests run at once. They wait for hosts and deadlines more than they
+/// compute, so it is more than the processors of a small machine.
+const AT_ONCE: &str = "4";
+const THREADS: &str = "RUST_TEST_THREADS";
+
 /// The fast checks, then every end-to-end test on a freshly booted host, then
 /// a look at whether all of them left it clean.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -33,7 +38,11 @@ fn on_host(host: &TestHost) -> Result<()> {
     for (title, package) in [("tests of the test host", "berth-testhost"), ("end-to-end tests", "berth-e2e")]
     {
         let mut tests = step::cargo(&["test", "--package", package]);
-        step::run(title, tests.env("BERTH_TEST_HOST", host.name()))?;
+        tests.env("BERTH_TEST_HOST", host.name());
+        if std::env::var_os(THREADS).is_none() {
+            tests.env(THREADS, AT_ONCE);
+        }
+        step::run(title, &mut tests)?;
     }
     host.assert_clean();
     Ok(())
