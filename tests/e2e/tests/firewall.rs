@@ -233,7 +233,8 @@ fn everything_is_reached(host: &TestHost, one: &Agent) {
     for url in ["192.168.77.1", "169.254.169.254", "10.100.0.1:8080", "198.51.100.2:8080"] {
         assert!(fetch(one, url).is_success(), "{url}");
     }
-    one.run_as_root(&format!("ping -6 -c 1 -W 5 {address}%eth0 && nc -6 -z -w 5 {address}%eth0 22")).ok();
+    one.run_as_root(&format!("ping -6 -c 20 -i 0.3 -W 1 {address}%eth0 && nc -6 -z -w 5 {address}%eth0 22"))
+        .ok();
     host.command("ip").args(["netns", "exec", "internet", "ping", "-c", "1", "-W", "5", &own]).ok();
     let listener = listen(host);
     send(one, "10.100.9.9", "forged").ok();
