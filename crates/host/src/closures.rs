@@ -8,7 +8,6 @@ use std::time::Duration;
 use berth_core::{Kind, StorePath};
 use thiserror::Error;
 
-use crate::agents::Detail;
 use crate::host::{Host, duration};
 use crate::lock::{Lock, LockError, LockName};
 use crate::nix::NixError;
@@ -52,13 +51,6 @@ pub enum ClosureError {
         /// Why.
         source: io::Error,
     },
-}
-
-impl ClosureError {
-    /// What belongs to the error beyond its chain of causes.
-    pub fn details(&self) -> Vec<Detail> {
-        Vec::new()
-    }
 }
 
 /// What a build made.

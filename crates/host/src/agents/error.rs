@@ -135,12 +135,13 @@ impl AgentError {
         match self {
             Self::Create { details, .. } | Self::Start { details, .. } => details.clone(),
             Self::Destroy { left, .. } => vec![left_detail(left)],
-            Self::Closure(error) | Self::NoClosure(error) => error.details(),
             Self::NotFound { .. }
             | Self::Exists { .. }
             | Self::Full { .. }
             | Self::Lock(_)
             | Self::State(_)
+            | Self::NoClosure(_)
+            | Self::Closure(_)
             | Self::Stop { .. }
             | Self::WrongPhase { .. }
             | Self::Systemd(_)
