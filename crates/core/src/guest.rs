@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::AgentName;
+use crate::Name;
 
 /// The user that people and coding agents are inside.
 pub const AGENT_USER: &str = "agent";
@@ -170,7 +170,7 @@ impl FromStr for AuthorizedKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preparation {
     /// The agent's name, its host name inside.
-    pub host_name: AgentName,
+    pub host_name: Name,
     /// People's own keys, for `ssh -J`. Berth's key is added.
     pub authorized_keys: Vec<AuthorizedKey>,
     /// The files to copy in.

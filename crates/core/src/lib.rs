@@ -8,7 +8,7 @@
 //! place for one container: its [`Slot`] names the container, the interface,
 //! the unit and the addresses, so that no text of a user ever becomes the name
 //! of a thing on the host. An **agent** is a sandbox that somebody works in,
-//! known to people by its [`AgentName`]. A **closure** is a pre-built NixOS
+//! known to people by its [`Name`]. A **closure** is a pre-built NixOS
 //! system, named by its [`StorePath`].
 //!
 //! The way through: [`Config::parse`] → [`Slot::lowest_free`] →
@@ -30,7 +30,7 @@ pub mod ttl;
 pub use config::Config;
 pub use layout::Layout;
 pub use limits::Limits;
-pub use name::AgentName;
+pub use name::Name;
 pub use phase::{Health, Phase, Shown, UnitState, Wanted};
 pub use plan::Plan;
 pub use slot::{AddressPair, ContainerName, Kind, Slot, Subnet};

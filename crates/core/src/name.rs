@@ -15,7 +15,7 @@ pub const LABEL_MAX: usize = 63;
 /// the host: the container is called after the agent's [`Slot`](crate::Slot).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AgentName(String);
+pub struct Name(String);
 
 /// Why a text is not a name. The message names the text and the rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -45,7 +45,7 @@ pub enum NameError {
     },
 }
 
-impl AgentName {
+impl Name {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -90,7 +90,7 @@ fn edits(one: &str, other: &str) -> usize {
     last[other.len()]
 }
 
-impl FromStr for AgentName {
+impl FromStr for Name {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -99,7 +99,7 @@ impl FromStr for AgentName {
     }
 }
 
-impl TryFrom<String> for AgentName {
+impl TryFrom<String> for Name {
     type Error = NameError;
 
     fn try_from(text: String) -> Result<Self, NameError> {
@@ -107,13 +107,13 @@ impl TryFrom<String> for AgentName {
     }
 }
 
-impl From<AgentName> for String {
-    fn from(name: AgentName) -> Self {
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
         name.0
     }
 }
 
-impl fmt::Display for AgentName {
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
@@ -146,23 +146,23 @@ mod tests {
     #[test]
     fn every_length_up_to_63_is_a_name_and_none_beyond() {
         for length in 1..=LABEL_MAX {
-            assert!("a".repeat(length).parse::<AgentName>().is_ok(), "{length}");
+            assert!("a".repeat(length).parse::<Name>().is_ok(), "{length}");
         }
         for length in [LABEL_MAX + 1, 200, 100_000] {
-            assert_eq!("a".repeat(length).parse::<AgentName>(), Err(NameError::TooLong { length }));
+            assert_eq!("a".repeat(length).parse::<Name>(), Err(NameError::TooLong { length }));
         }
     }
 
     #[test]
     fn labels_are_accepted() {
         for good in ["a", "0", "7up", "fix-login", "a--b", "x1"] {
-            assert_eq!(good.parse::<AgentName>().expect(good).as_str(), good);
+            assert_eq!(good.parse::<Name>().expect(good).as_str(), good);
         }
     }
 
     #[test]
     fn a_slip_of_the_fingers_is_near_and_another_number_is_not() {
-        let names: Vec<AgentName> = ["fix-login", "fix-logout", "try-11", "x1", "web"]
+        let names: Vec<Name> = ["fix-login", "fix-logout", "try-11", "x1", "web"]
             .map(|name| name.parse().expect("a name"))
             .into();
         for (typed, meant) in [
@@ -177,8 +177,8 @@ mod tests {
             ("x", None),
             ("deploy", None),
         ] {
-            let typed: AgentName = typed.parse().expect("a name");
-            assert_eq!(typed.nearest(&names).map(AgentName::as_str), meant, "{typed}");
+            let typed: Name = typed.parse().expect("a name");
+            assert_eq!(typed.nearest(&names).map(Name::as_str), meant, "{typed}");
         }
     }
 
@@ -200,7 +200,7 @@ mod tests {
             ("../x", "`../x` has '.' in it: a name is made of `a-z`, `0-9` and `-`"),
             ("a';id;'", "`a\\';id;\\'` has '\\'' in it: a name is made of `a-z`, `0-9` and `-`"),
         ] {
-            let error = bad.parse::<AgentName>().expect_err(bad);
+            let error = bad.parse::<Name>().expect_err(bad);
             assert_eq!(error.to_string(), message);
         }
     }
@@ -220,7 +220,7 @@ mod tests {
                 && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
                 && bytes[0] != b'-'
                 && bytes[bytes.len() - 1] != b'-';
-            prop_assert_eq!(text.parse::<AgentName>().is_ok(), is_label);
+            prop_assert_eq!(text.parse::<Name>().is_ok(), is_label);
         }
     }
 }

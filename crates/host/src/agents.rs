@@ -17,7 +17,7 @@ use std::fmt;
 use std::time::Duration;
 
 use berth_core::guest::Preparation;
-use berth_core::{AgentName, ContainerName, Kind};
+use berth_core::{ContainerName, Kind, Name};
 
 pub use self::build::{Built, build};
 pub use self::create::{CreateOptions, create, plan_create};
@@ -55,7 +55,7 @@ impl fmt::Display for Actor {
 }
 
 /// The record of an agent, or the error that there is none.
-pub async fn find(host: &Host, name: &AgentName) -> Result<BerthRecord, AgentError> {
+pub async fn find(host: &Host, name: &Name) -> Result<BerthRecord, AgentError> {
     match host.state.berth_named(Kind::Agent, name).await? {
         Some(record) => Ok(record),
         None => Err(AgentError::NotFound { name: name.clone(), near: nearest(host, name).await? }),
@@ -63,7 +63,7 @@ pub async fn find(host: &Host, name: &AgentName) -> Result<BerthRecord, AgentErr
 }
 
 /// The agent that this name, which none has, may be mistyped for.
-pub async fn nearest(host: &Host, name: &AgentName) -> Result<Option<AgentName>, AgentError> {
+pub async fn nearest(host: &Host, name: &Name) -> Result<Option<Name>, AgentError> {
     let records = host.state.berths(Some(Kind::Agent)).await?;
     Ok(name.nearest(records.iter().map(|record| &record.name)).cloned())
 }
@@ -76,7 +76,7 @@ async fn lock(host: &Host, container: ContainerName, action: &str) -> Result<Loc
 }
 
 /// What is put into an agent's root, as configured now.
-fn preparation(host: &Host, name: &AgentName) -> Preparation {
+fn preparation(host: &Host, name: &Name) -> Preparation {
     Preparation {
         host_name: name.clone(),
         authorized_keys: host.config.agent.authorized_keys.clone(),

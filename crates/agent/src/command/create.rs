@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use berth_core::limits::{Cpus, Memory, Tasks};
-use berth_core::{AgentName, Config, Limits, Plan, Ttl};
+use berth_core::{Config, Limits, Name, Plan, Ttl};
 use berth_host::agents::{self, CreateOptions};
 use berth_term::{Code, Failure, interrupt, stdout};
 
@@ -26,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Its name, and the host name inside: 1 to 63 of `a-z`, `0-9` and `-`
-    name: AgentName,
+    name: Name,
 
     /// Remove it after this time, such as `8h`, `90m` or `2d 12h`
     ///

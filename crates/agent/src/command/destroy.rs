@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use berth_core::AgentName;
+use berth_core::Name;
 use berth_host::Host;
 use berth_host::agents::{self, Actor, AgentError, Destroyed};
 use berth_term::{Code, Failure, Screen, ask, interrupt, stdout};
@@ -36,7 +36,7 @@ Examples:
 pub(crate) struct Args {
     /// The agents
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
-    names: Vec<AgentName>,
+    names: Vec<Name>,
 
     /// Remove all agents of this host
     #[arg(long)]
@@ -53,8 +53,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let host = context.host().await?;
-    let names: BTreeSet<AgentName> =
-        if args.all { all(&host).await? } else { args.names.into_iter().collect() };
+    let names: BTreeSet<Name> = if args.all { all(&host).await? } else { args.names.into_iter().collect() };
     if names.is_empty() {
         context.screen.note("there are no agents");
         return Ok(Code::Ok.into());
@@ -70,12 +69,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
     destroy_all(Arc::new(destroyer), names).await
 }
 
-async fn all(host: &Host) -> Result<BTreeSet<AgentName>, Failure> {
+async fn all(host: &Host) -> Result<BTreeSet<Name>, Failure> {
     let records = host.state.berths(Some(berth_core::Kind::Agent)).await?;
     Ok(records.into_iter().map(|record| record.name).collect())
 }
 
-async fn print_plans(host: &Host, names: &BTreeSet<AgentName>) -> Result<ExitCode, Failure> {
+async fn print_plans(host: &Host, names: &BTreeSet<Name>) -> Result<ExitCode, Failure> {
     for name in names {
         let plan = agents::plan_destroy(host, name).await?;
         if names.len() > 1 {
@@ -87,8 +86,8 @@ async fn print_plans(host: &Host, names: &BTreeSet<AgentName>) -> Result<ExitCod
 }
 
 /// The agents that `--all` means, the first ones by name.
-fn described(names: &BTreeSet<AgentName>) -> String {
-    let list: Vec<&str> = names.iter().map(AgentName::as_str).collect();
+fn described(names: &BTreeSet<Name>) -> String {
+    let list: Vec<&str> = names.iter().map(Name::as_str).collect();
     match list.as_slice() {
         [one] => format!("the agent {one}"),
         many if many.len() <= NAMED => format!("all {} agents ({})", many.len(), many.join(", ")),
@@ -101,7 +100,7 @@ fn described(names: &BTreeSet<AgentName>) -> String {
     }
 }
 
-fn confirm(names: &BTreeSet<AgentName>) -> Result<bool, Failure> {
+fn confirm(names: &BTreeSet<Name>) -> Result<bool, Failure> {
     let what = described(names);
     if !ask::can_ask() {
         let message = format!("`--all` would remove {what}: add `--yes`, as there is no terminal to ask at");
@@ -119,7 +118,7 @@ struct Destroyer {
 
 impl Destroyer {
     /// Removes one agent and tells how that went.
-    async fn destroy(&self, name: AgentName, label: Option<&str>) -> Code {
+    async fn destroy(&self, name: Name, label: Option<&str>) -> Code {
         let work = self.screen.work(label);
         let outcome = agents::destroy(&self.host, &name, &self.by, &work).await;
         drop(work);
@@ -137,7 +136,7 @@ impl Destroyer {
 }
 
 /// Tells what became of one agent, and the code for it.
-pub(super) fn tell(screen: &Screen, name: &AgentName, outcome: Result<Destroyed, AgentError>) -> Code {
+pub(super) fn tell(screen: &Screen, name: &Name, outcome: Result<Destroyed, AgentError>) -> Code {
     let printed = match outcome {
         Ok(Destroyed::Removed) => {
             screen.above(|| stdout::print(&format!("destroyed {name}\n"))).map_err(Failure::from)
@@ -162,7 +161,7 @@ const FINISHING: &str =
 
 /// Removes several at once, a few at a time. Each has a task of its own, so
 /// that one that panics does not keep the others.
-async fn destroy_all(destroyer: Arc<Destroyer>, names: BTreeSet<AgentName>) -> Result<ExitCode, Failure> {
+async fn destroy_all(destroyer: Arc<Destroyer>, names: BTreeSet<Name>) -> Result<ExitCode, Failure> {
     let interrupt = interrupt::listen(&destroyer.screen, FINISHING)?;
     let is_one = names.len() == 1;
     let mut waiting = names.into_iter();

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use berth_core::{AgentName, Kind};
+use berth_core::{Kind, Name};
 use berth_host::state::{Event, EventFilter};
 use berth_term::{Code, Failure, Table, stdout, times};
 
@@ -21,7 +21,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Only what was done to agents of this name, those that are gone included
-    name: Option<AgentName>,
+    name: Option<Name>,
 
     /// How many, the newest ones
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50, allow_negative_numbers = true)]

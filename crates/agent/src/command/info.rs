@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use berth_core::{AgentName, Config, Health};
+use berth_core::{Config, Health, Name};
 use berth_host::agents::{self, AgentView};
 use berth_term::{Code, Failure, Table, stdout, times};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The agent
-    name: AgentName,
+    name: Name,
 
     /// Print a JSON object
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use berth_core::guest::Owner;
-use berth_core::{AgentName, ContainerName, Shown};
+use berth_core::{ContainerName, Name, Shown};
 use berth_host::exec::Exit;
 use berth_host::guests::{Run, Stdio};
 use berth_host::journal;
@@ -37,7 +37,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The agent
-    name: AgentName,
+    name: Name,
 
     /// Go on with what is written from now on; needs an agent that runs
     #[arg(short, long)]

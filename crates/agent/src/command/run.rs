@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use berth_core::AgentName;
+use berth_core::Name;
 use berth_core::guest::Owner;
 use berth_host::guests::{Run, Stdio};
 use berth_term::Failure;
@@ -30,7 +30,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The agent
-    name: AgentName,
+    name: Name,
 
     /// Run it as root of the container
     #[arg(long)]

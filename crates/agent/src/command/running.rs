@@ -1,6 +1,6 @@
 //! What needs an agent that runs.
 
-use berth_core::{AgentName, Shown};
+use berth_core::{Name, Shown};
 use berth_host::Host;
 use berth_host::agents::{self, AgentError};
 use berth_host::state::BerthRecord;
@@ -10,7 +10,7 @@ use berth_term::{Code, Failure};
 ///
 /// A container that systemd-machined knows runs, which costs no process to
 /// see; only of another one systemd is asked.
-pub(super) async fn look(host: &Host, name: &AgentName) -> Result<(BerthRecord, Shown), Failure> {
+pub(super) async fn look(host: &Host, name: &Name) -> Result<(BerthRecord, Shown), Failure> {
     let record = agents::find(host, name).await?;
     if host.layout.machines_dir().join(record.container.to_string()).exists() {
         return Ok((record, Shown::Running));
@@ -22,7 +22,7 @@ pub(super) async fn look(host: &Host, name: &AgentName) -> Result<(BerthRecord, 
 }
 
 /// The record of an agent that runs, or the error that it does not.
-pub(super) async fn running(host: &Host, program: &str, name: &AgentName) -> Result<BerthRecord, Failure> {
+pub(super) async fn running(host: &Host, program: &str, name: &Name) -> Result<BerthRecord, Failure> {
     match look(host, name).await? {
         (record, Shown::Running | Shown::Degraded) => Ok(record),
         (_, state) => Err(not_running(program, name, state)),
@@ -30,7 +30,7 @@ pub(super) async fn running(host: &Host, program: &str, name: &AgentName) -> Res
 }
 
 /// What to say about an agent that is in this state and should run.
-pub(super) fn not_running(program: &str, name: &AgentName, state: Shown) -> Failure {
+pub(super) fn not_running(program: &str, name: &Name, state: Shown) -> Failure {
     let told = match state {
         Shown::Running | Shown::Degraded => "runs by now; try again".to_owned(),
         Shown::Creating | Shown::Starting => format!("is {state}; wait until it runs"),
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn an_agent_that_does_not_run_is_told_with_the_way_out() {
-        let name: AgentName = "fix-login".parse().expect("a name");
+        let name: Name = "fix-login".parse().expect("a name");
         let states = [
             Shown::Creating,
             Shown::Starting,

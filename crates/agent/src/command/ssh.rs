@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use berth_core::AgentName;
+use berth_core::Name;
 use berth_host::login::{Session, SshLogins};
 use berth_term::{Code, Failure};
 
@@ -30,7 +30,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The agent
-    name: AgentName,
+    name: Name,
 
     /// A command to run instead of a shell
     #[arg(last = true, value_name = "CMD")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use berth_core::guest::AGENT_USER;
-use berth_core::{AgentName, Config};
+use berth_core::{Config, Name};
 use berth_host::agents::AgentView;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ impl SshLines {
     pub(super) fn new(
         program: &str,
         config: &Config,
-        name: &AgentName,
+        name: &Name,
         address: Ipv4Addr,
         host_key: Option<&str>,
     ) -> Self {
@@ -79,7 +79,7 @@ fn through(host: &str, target: &str) -> String {
 /// The name under which ssh remembers the host key. Addresses and names are
 /// used again by other agents; without it ssh would take their new key for an
 /// attack.
-fn alias(name: &AgentName, host_key: &str) -> String {
+fn alias(name: &Name, host_key: &str) -> String {
     let letters = host_key.bytes().rev().filter(u8::is_ascii_alphanumeric).take(8);
     let end: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
     format!("{name}-{end}")
@@ -91,7 +91,7 @@ mod tests {
 
     fn lines(program: &str, config: &str) -> String {
         let config = Config::parse(config).expect("a configuration");
-        let name: AgentName = "fix-login".parse().expect("a name");
+        let name: Name = "fix-login".parse().expect("a name");
         let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHXgbc9EjocMLqDJ/n5+";
         SshLines::new(program, &config, &name, Ipv4Addr::new(10, 100, 0, 3), Some(key)).to_string()
     }

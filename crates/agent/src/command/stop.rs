@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use berth_core::AgentName;
+use berth_core::Name;
 use berth_host::agents;
 use berth_term::{Code, Failure, interrupt, stdout};
 
@@ -21,7 +21,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The agent
-    name: AgentName,
+    name: Name,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {

@@ -3,7 +3,7 @@
 use berth_core::conf_file::{ContainerConf, NspawnFlag};
 use berth_core::phase::Happening;
 use berth_core::plan::{self, CreateRequest, Plan};
-use berth_core::{AgentName, ContainerName, Kind, Limits, Phase, Slot, StorePath, Ttl};
+use berth_core::{ContainerName, Kind, Limits, Name, Phase, Slot, StorePath, Ttl};
 
 use super::error::{chain, left_detail};
 use super::{Actor, AgentError, Detail, find, lock, note, preparation};
@@ -24,7 +24,7 @@ const RESERVATIONS: usize = 5;
 #[derive(Clone, Debug)]
 pub struct CreateOptions {
     /// The new agent's name.
-    pub name: AgentName,
+    pub name: Name,
     /// How long it lives; as configured if nothing.
     pub ttl: Option<Ttl>,
     /// What it may use.
@@ -163,7 +163,7 @@ fn request(host: &Host, record: &BerthRecord, wait: bool) -> CreateRequest {
 fn request_for(
     host: &Host,
     container: ContainerName,
-    name: &AgentName,
+    name: &Name,
     limits: Limits,
     system: StorePath,
     wait: bool,

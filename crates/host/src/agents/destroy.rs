@@ -3,7 +3,7 @@
 use berth_core::firewall::Pin;
 use berth_core::phase::Happening;
 use berth_core::plan::{self, Plan};
-use berth_core::{AgentName, ContainerName, Kind, Phase, Wanted};
+use berth_core::{ContainerName, Kind, Name, Phase, Wanted};
 
 use super::error::left_detail;
 use super::{Actor, AgentError, find, lock, note};
@@ -27,7 +27,7 @@ pub enum Destroyed {
 /// the caller wants it gone.
 pub async fn destroy(
     host: &Host,
-    name: &AgentName,
+    name: &Name,
     by: &Actor,
     progress: &dyn Progress,
 ) -> Result<Destroyed, AgentError> {
@@ -44,7 +44,7 @@ pub async fn destroy(
 }
 
 /// The steps that a destroy would take, for `--dry-run`.
-pub async fn plan_destroy(host: &Host, name: &AgentName) -> Result<Plan, AgentError> {
+pub async fn plan_destroy(host: &Host, name: &Name) -> Result<Plan, AgentError> {
     let record = find(host, name).await?;
     Ok(plan::destroy(pin(host, &record)))
 }
@@ -55,7 +55,7 @@ pub async fn expire(
     host: &Host,
     by: &Actor,
     progress: &dyn Progress,
-) -> Result<Vec<(AgentName, Result<Destroyed, AgentError>)>, AgentError> {
+) -> Result<Vec<(Name, Result<Destroyed, AgentError>)>, AgentError> {
     let mut outcomes = Vec::new();
     for record in host.state.expired(Kind::Agent, (host.now)()).await? {
         let _lock = match lock(host, record.container, "expire").await {

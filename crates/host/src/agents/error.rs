@@ -1,6 +1,6 @@
 //! Why an operation on agents came to nothing.
 
-use berth_core::{AgentName, Subnet};
+use berth_core::{Name, Subnet};
 use thiserror::Error;
 
 use crate::apply::{ApplyError, LeftBehind};
@@ -28,9 +28,9 @@ pub enum AgentError {
     #[error("there is no agent `{name}`; {}", way_on(near.as_ref()))]
     NotFound {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// One that there is, and that may be meant.
-        near: Option<AgentName>,
+        near: Option<Name>,
     },
     /// The name is taken.
     #[error(
@@ -38,7 +38,7 @@ pub enum AgentError {
     )]
     Exists {
         /// The name.
-        name: AgentName,
+        name: Name,
     },
     /// Every slot of the subnet is taken.
     #[error("all {taken} berths of {subnet} are taken; destroy an agent or configure a larger `subnet`")]
@@ -65,7 +65,7 @@ pub enum AgentError {
     #[error("could not create the agent `{name}`")]
     Create {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// The first thing that went wrong.
         source: ApplyError,
         /// Logs, and what was taken back.
@@ -75,7 +75,7 @@ pub enum AgentError {
     #[error("could not start the agent `{name}`")]
     Start {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// The first thing that went wrong.
         source: ApplyError,
         /// Logs.
@@ -85,7 +85,7 @@ pub enum AgentError {
     #[error("could not stop the agent `{name}`")]
     Stop {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// What went wrong.
         source: ApplyError,
     },
@@ -96,7 +96,7 @@ pub enum AgentError {
     )]
     Destroy {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// Everything that is still there, with its reason.
         left: Vec<LeftBehind>,
     },
@@ -104,7 +104,7 @@ pub enum AgentError {
     #[error("the agent `{name}` is {phase}; {way_out}")]
     WrongPhase {
         /// The name.
-        name: AgentName,
+        name: Name,
         /// Its phase.
         phase: berth_core::Phase,
         /// What to do instead.
@@ -125,7 +125,7 @@ pub enum AgentError {
 }
 
 /// What to do when there is no agent of a name.
-fn way_on(near: Option<&AgentName>) -> String {
+fn way_on(near: Option<&Name>) -> String {
     near.map_or_else(|| "see `agent list`".to_owned(), |near| format!("did you mean `{near}`?"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use berth_core::{AgentName, ContainerName, Health, Kind, Limits, Shown, StorePath, UnitState};
+use berth_core::{ContainerName, Health, Kind, Limits, Name, Shown, StorePath, UnitState};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::state::BerthRecord;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AgentView {
     /// Its name.
-    pub name: AgentName,
+    pub name: Name,
     /// What it is in.
     pub state: Shown,
     /// Its container on the host.
@@ -53,7 +53,7 @@ pub async fn list(host: &Host) -> Result<Vec<AgentView>, AgentError> {
 }
 
 /// One agent. The system inside is asked anew how it is, if it runs.
-pub async fn view(host: &Host, name: &AgentName) -> Result<AgentView, AgentError> {
+pub async fn view(host: &Host, name: &Name) -> Result<AgentView, AgentError> {
     let record = find(host, name).await?;
     let seen = Seen::of(host).await?;
     if seen.units.get(&record.container) == Some(&UnitState::Active)

@@ -1,7 +1,7 @@
 //! Pausing and resuming: the workspace stays, and so does the berth.
 
 use berth_core::phase::Happening;
-use berth_core::{AgentName, Phase, UnitState, Wanted, plan};
+use berth_core::{Name, Phase, UnitState, Wanted, plan};
 
 use super::error::{chain, left_detail};
 use super::{Actor, AgentError, find, lock, note, preparation};
@@ -15,7 +15,7 @@ use crate::state::{BerthRecord, Outcome};
 /// Pauses an agent. Stopped already is success.
 pub async fn stop(
     host: &Host,
-    name: &AgentName,
+    name: &Name,
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
@@ -38,7 +38,7 @@ pub async fn stop(
 /// success. Keys and credentials are brought up to what is configured now.
 pub async fn start(
     host: &Host,
-    name: &AgentName,
+    name: &Name,
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
@@ -81,7 +81,7 @@ pub async fn start(
 }
 
 /// The record under its lock, in a phase in which it can be paused or resumed.
-async fn settled(host: &Host, name: &AgentName) -> Result<BerthRecord, AgentError> {
+async fn settled(host: &Host, name: &Name) -> Result<BerthRecord, AgentError> {
     let record = find(host, name).await?;
     match record.phase {
         Phase::Running | Phase::Stopped | Phase::Failed => Ok(record),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use berth_core::phase::Happening;
-use berth_core::{AgentName, ContainerName, Health, Kind, Limits, Phase, Slot, StorePath, Subnet, Wanted};
+use berth_core::{ContainerName, Health, Kind, Limits, Name, Phase, Slot, StorePath, Subnet, Wanted};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -50,7 +50,7 @@ pub struct BerthRecord {
     /// What lives in it.
     pub kind: Kind,
     /// What people call it, unique among its kind.
-    pub name: AgentName,
+    pub name: Name,
     /// What the host calls it.
     pub container: ContainerName,
     /// How far it is.
@@ -93,7 +93,7 @@ pub struct NewBerth {
     /// What will live in it.
     pub kind: Kind,
     /// What people call it.
-    pub name: AgentName,
+    pub name: Name,
     /// The closure it is made from.
     pub closure: ClosureId,
     /// What it may use.
@@ -199,7 +199,7 @@ impl State {
     }
 
     /// The berth of this name.
-    pub async fn berth_named(&self, kind: Kind, name: &AgentName) -> Result<Option<BerthRecord>, StateError> {
+    pub async fn berth_named(&self, kind: Kind, name: &Name) -> Result<Option<BerthRecord>, StateError> {
         let row = sqlx::query(select_berths!("WHERE berths.kind = ? AND berths.name = ?"))
             .bind(kind.as_str())
             .bind(name.as_str())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_core::phase::PhaseError;
-use berth_core::{AgentName, Kind, Phase, Subnet};
+use berth_core::{Kind, Name, Phase, Subnet};
 use thiserror::Error;
 
 use super::{BerthId, ClosureId};
@@ -91,7 +91,7 @@ pub enum StateError {
         /// What it was wanted for.
         kind: Kind,
         /// The name.
-        name: AgentName,
+        name: Name,
         /// What its owner is in.
         phase: Phase,
     },
@@ -112,7 +112,7 @@ pub enum StateError {
     )]
     Changed {
         /// The berth's name.
-        name: AgentName,
+        name: Name,
         /// The phase that the caller saw.
         expected: Phase,
         /// The phase that it is in.

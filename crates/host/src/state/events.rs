@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use berth_core::{AgentName, ContainerName, Kind};
+use berth_core::{ContainerName, Kind, Name};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -67,7 +67,7 @@ pub struct NewEvent {
     /// What it is done to.
     pub kind: Kind,
     /// The name of the berth, if it is about one.
-    pub name: Option<AgentName>,
+    pub name: Option<Name>,
     /// Its container, if it has one.
     pub container: Option<ContainerName>,
     /// What is done, such as `create`.
@@ -90,7 +90,7 @@ pub struct Event {
     /// What it was done to.
     pub kind: Kind,
     /// The name of the berth, if it was about one.
-    pub name: Option<AgentName>,
+    pub name: Option<Name>,
     /// Its container, if it had one.
     pub container: Option<ContainerName>,
     /// What was done.
@@ -107,7 +107,7 @@ pub struct EventFilter {
     /// Only what was done to this kind.
     pub kind: Option<Kind>,
     /// Only what was done to berths of this name, those that are gone included.
-    pub name: Option<AgentName>,
+    pub name: Option<Name>,
     /// At most so many, the newest ones.
     pub limit: Option<u32>,
 }
@@ -142,7 +142,7 @@ impl State {
              ORDER BY id DESC LIMIT ?3",
         )
         .bind(filter.kind.map(Kind::as_str))
-        .bind(filter.name.as_ref().map(AgentName::as_str))
+        .bind(filter.name.as_ref().map(Name::as_str))
         .bind(filter.limit.map_or(-1, i64::from))
         .fetch_all(&self.pool)
         .await

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use berth_core::{AgentName, Kind, Layout, Limits, Phase, StorePath, Subnet};
+use berth_core::{Kind, Layout, Limits, Name, Phase, StorePath, Subnet};
 use jiff::Timestamp;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ pub(super) fn moment(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-pub(super) fn name(text: &str) -> AgentName {
+pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 

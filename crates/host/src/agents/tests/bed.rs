@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_core::{AgentName, Config, ContainerName, Kind, Layout, StorePath};
+use berth_core::{Config, ContainerName, Kind, Layout, Name, StorePath};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -129,7 +129,7 @@ pub(super) fn by() -> Actor {
     Actor::new("ada")
 }
 
-pub(super) fn name(text: &str) -> AgentName {
+pub(super) fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
