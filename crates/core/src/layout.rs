@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ContainerName;
+use crate::{ContainerName, PreviewId};
 
 /// All paths that Berth uses, below one root: `/` on a host, a temporary
 /// folder in a test. Nothing else joins path texts.
@@ -65,6 +65,73 @@ impl Layout {
     /// The containers' resolv.conf: it names the services address.
     pub fn guest_resolv_conf(&self) -> PathBuf {
         self.guest_dir().join("resolv.conf")
+    }
+
+    /// Folder of the mirrors of repositories, owned by the user that runs git.
+    pub fn mirrors_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/mirrors")
+    }
+
+    /// The bare mirror of the repository with this row id.
+    pub fn mirror(&self, repository: i64) -> PathBuf {
+        self.mirrors_dir().join(format!("{repository}.git"))
+    }
+
+    /// Folder of the previews' own source repositories, owned by the user that
+    /// runs git.
+    pub fn sources_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/sources")
+    }
+
+    /// A preview's own source repository, bound into its containers.
+    pub fn source(&self, id: PreviewId) -> PathBuf {
+        self.sources_dir().join(id.source_repository())
+    }
+
+    /// Folder of what only root reads and no process is told, 0700.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/secrets")
+    }
+
+    /// The password of a preview's database role, 0600.
+    pub fn database_password(&self, id: PreviewId) -> PathBuf {
+        self.secrets_dir().join(id.database())
+    }
+
+    /// Folder of what the web server reads.
+    pub fn caddy_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/caddy")
+    }
+
+    /// The one wildcard site of all previews, which the operator's Caddyfile
+    /// imports.
+    pub fn site_file(&self) -> PathBuf {
+        self.caddy_dir().join("site.caddy")
+    }
+
+    /// Folder of the route files that the wildcard site imports.
+    pub fn routes_dir(&self) -> PathBuf {
+        self.caddy_dir().join("routes")
+    }
+
+    /// The route file of a preview.
+    pub fn route_file(&self, id: PreviewId) -> PathBuf {
+        self.routes_dir().join(id.route_file())
+    }
+
+    /// Folder of the route files as the web server last took them.
+    pub fn good_routes_dir(&self) -> PathBuf {
+        self.caddy_dir().join("good")
+    }
+
+    /// Folder of what Nix said while it built the closures of previews, 0700.
+    pub fn build_logs_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/logs")
+    }
+
+    /// What Nix said while it built the closure with this row id.
+    pub fn build_log(&self, closure_id: i64) -> PathBuf {
+        self.build_logs_dir().join(format!("closure-{closure_id}.log"))
     }
 
     /// Folder of what is gone after a reboot.

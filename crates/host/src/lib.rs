@@ -19,6 +19,7 @@ mod await_login;
 mod boot_report;
 pub mod client_key;
 pub mod closures;
+pub mod confined;
 pub mod containers;
 pub mod doctor;
 pub mod exec;
@@ -41,6 +42,7 @@ pub mod progress;
 pub mod reconcile;
 mod replace_file;
 pub mod state;
+mod stop_when_dropped;
 pub mod systemd;
 
 pub use berth_rooted as rooted;

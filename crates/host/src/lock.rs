@@ -14,8 +14,9 @@
 //! the tools of a killed process have ended too: `nixos-container create` does
 //! not stop because its caller died. Letting go frees it for all of them.
 //!
-//! A process that needs several takes the berth's first and the firewall's
-//! last, and holds the latter for a moment only.
+//! A process that needs several takes the preview's first, then the berth's,
+//! then that of a mirror, a closure, the routes or the firewall, and holds the
+//! last two for a moment only.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use berth_core::{ContainerName, Kind, Layout};
+use berth_core::{ContainerName, Kind, Layout, PreviewId};
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
 use thiserror::Error;
@@ -46,6 +47,14 @@ pub enum LockName {
     Firewall,
     /// The building of closures of one kind.
     Build(Kind),
+    /// One preview, with all of its berths.
+    Preview(PreviewId),
+    /// The mirror of the repository with this row id.
+    Mirror(i64),
+    /// The closure with this key: who builds it holds it.
+    Closure(u64),
+    /// The route files.
+    Routes,
     /// The repair of the whole host.
     Reconcile,
 }
@@ -56,8 +65,20 @@ pub enum LockName {
 pub struct LockNameError(String);
 
 impl LockName {
-    const FIXED: [Self; 4] =
-        [Self::Firewall, Self::Build(Kind::Agent), Self::Build(Kind::Preview), Self::Reconcile];
+    const FIXED: [Self; 5] =
+        [Self::Firewall, Self::Build(Kind::Agent), Self::Build(Kind::Preview), Self::Reconcile, Self::Routes];
+
+    /// The locks that are named from a number.
+    fn numbered(text: &str) -> Option<Self> {
+        let (word, number) = text.split_once('-')?;
+        let name = match word {
+            "preview" => Self::Preview(number.parse().ok()?),
+            "mirror" => Self::Mirror(number.parse().ok()?),
+            "closure" => Self::Closure(u64::from_str_radix(number, 16).ok()?),
+            _ => return None,
+        };
+        (name.to_string() == text).then_some(name)
+    }
 }
 
 impl From<ContainerName> for LockName {
@@ -73,6 +94,10 @@ impl fmt::Display for LockName {
             Self::Berth(container) => container.fmt(f),
             Self::Firewall => f.pad("firewall"),
             Self::Build(kind) => f.pad(&format!("build-{}", kind.as_str())),
+            Self::Preview(id) => f.pad(&format!("preview-{id}")),
+            Self::Mirror(id) => f.pad(&format!("mirror-{id}")),
+            Self::Closure(key) => f.pad(&format!("closure-{key:016x}")),
+            Self::Routes => f.pad("routes"),
             Self::Reconcile => f.pad("reconcile"),
         }
     }
@@ -84,6 +109,7 @@ impl FromStr for LockName {
     fn from_str(text: &str) -> Result<Self, LockNameError> {
         let fixed = Self::FIXED.into_iter().find(|name| name.to_string() == text);
         fixed
+            .or_else(|| Self::numbered(text))
             .or_else(|| text.parse().ok().map(Self::Berth))
             .ok_or_else(|| LockNameError(text.escape_debug().to_string()))
     }

@@ -110,6 +110,8 @@ async fn reserve(
             created_by: by.to_string(),
             created_at,
             expires_at: ttl.map(|ttl| ttl.end(created_at)),
+            preview: None,
+            reaches_database: false,
         };
         let record = match host.state.reserve(new, host.config.subnet).await {
             Ok(record) => record,

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use berth_core::phase::Happening;
-use berth_core::{ContainerName, Health, Kind, Limits, Name, Phase, Slot, StorePath, Subnet, Wanted};
+use berth_core::{
+    ContainerName, Health, Kind, Limits, Name, Phase, PreviewId, Slot, StorePath, Subnet, Wanted,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -33,6 +35,10 @@ impl BerthId {
     /// The number.
     pub fn get(self) -> i64 {
         self.0
+    }
+
+    pub(super) fn from_row(id: i64) -> Self {
+        Self(id)
     }
 }
 
@@ -77,6 +83,10 @@ pub struct BerthRecord {
     pub created_at: Timestamp,
     /// When it is to go, if ever.
     pub expires_at: Option<Timestamp>,
+    /// The preview that it serves, or is to serve.
+    pub preview: Option<PreviewId>,
+    /// Whether it may reach the host's PostgreSQL.
+    pub reaches_database: bool,
 }
 
 impl BerthRecord {
@@ -104,6 +114,10 @@ pub struct NewBerth {
     pub created_at: Timestamp,
     /// When it is to go, if ever.
     pub expires_at: Option<Timestamp>,
+    /// The preview that it is to serve; nothing for an agent.
+    pub preview: Option<PreviewId>,
+    /// Whether it may reach the host's PostgreSQL.
+    pub reaches_database: bool,
 }
 
 impl State {
@@ -220,6 +234,16 @@ impl State {
         row.map(|row| self.berth(&row)).transpose()
     }
 
+    /// The berths of one preview, oldest first.
+    pub async fn berths_of(&self, preview: PreviewId) -> Result<Vec<BerthRecord>, StateError> {
+        let rows = sqlx::query(select_berths!("WHERE berths.preview_id = ? ORDER BY berths.id"))
+            .bind(preview.get())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(self.failed("list the berths of a preview"))?;
+        rows.iter().map(|row| self.berth(row)).collect()
+    }
+
     /// The berths whose time is over at `now`, ordered by name.
     pub async fn expired(&self, kind: Kind, now: Timestamp) -> Result<Vec<BerthRecord>, StateError> {
         let rows = sqlx::query(select_berths!(
@@ -248,6 +272,10 @@ impl State {
     }
 
     async fn refuse_taken_name(&self, transaction: &mut Immediate, new: &NewBerth) -> Result<(), StateError> {
+        if new.preview.is_some() {
+            // One of them has several at an update; its slug is taken with it.
+            return Ok(());
+        }
         let row = sqlx::query(select_berths!("WHERE berths.kind = ? AND berths.name = ?"))
             .bind(new.kind.as_str())
             .bind(new.name.as_str())
@@ -332,6 +360,8 @@ impl State {
             created_by: fields.value("created_by")?,
             created_at: fields.time("created_at")?,
             expires_at: fields.time_if_any("expires_at")?,
+            preview: fields.value::<Option<i64>>("preview_id")?.map(PreviewId::new),
+            reaches_database: fields.value("reaches_database")?,
         })
     }
 }
@@ -342,8 +372,9 @@ type Statement<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArgument
 async fn insert(connection: &mut SqliteConnection, new: &NewBerth, slot: Slot) -> sqlx::Result<i64> {
     let row = sqlx::query(
         "INSERT INTO berths (kind, slot, name, phase, wanted, closure_id, memory, cpus, tasks, \
-                             health, failed_units, created_by, created_at, expires_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, ?) RETURNING id",
+                             health, failed_units, created_by, created_at, expires_at, \
+                             preview_id, reaches_database) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?) RETURNING id",
     )
     .bind(new.kind.as_str())
     .bind(slot.get())
@@ -358,6 +389,8 @@ async fn insert(connection: &mut SqliteConnection, new: &NewBerth, slot: Slot) -
     .bind(&new.created_by)
     .bind(new.created_at.as_millisecond())
     .bind(new.expires_at.map(Timestamp::as_millisecond))
+    .bind(new.preview.map(PreviewId::get))
+    .bind(new.reaches_database)
     .fetch_one(connection)
     .await?;
     row.try_get(0)

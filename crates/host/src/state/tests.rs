@@ -125,6 +125,8 @@ pub(super) fn new_berth(text: &str, closure: ClosureId) -> NewBerth {
         created_by: "ada".into(),
         created_at: moment(10),
         expires_at: Some(moment(20)),
+        preview: None,
+        reaches_database: false,
     }
 }
 

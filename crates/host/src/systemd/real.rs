@@ -1,7 +1,6 @@
 //! The real systemd, through systemctl.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +8,7 @@ use berth_core::{ContainerName, Layout, Limits, UnitState};
 
 use super::{Systemd, SystemdError, journal, limits, units};
 use crate::exec::{ExecError, Exit, Invocation, Output};
+use crate::stop_when_dropped::StopWhenDropped;
 
 /// What systemctl answers when it only looks or writes something down.
 const QUESTION: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ impl Systemd for SystemdUnits {
     }
 
     async fn start(&self, name: ContainerName, deadline: Duration) -> Result<(), SystemdError> {
-        let dropped = StopWhenDropped(Some(name));
+        let dropped = StopWhenDropped::new(name.unit());
         let started = start_invocation(name, deadline).run().await;
         dropped.disarm();
         match started {
@@ -103,36 +103,6 @@ async fn kill(name: ContainerName) -> Result<(), SystemdError> {
 fn unless_unloaded(output: Output) -> Result<Output, ExecError> {
     let is_unloaded = output.exit != Exit::Code(0) && output.stderr.text().contains(" not loaded.");
     if is_unloaded { Ok(output) } else { output.success() }
-}
-
-/// Replaces a start by a stop when nobody waits for it any more: systemd would
-/// go on with it.
-struct StopWhenDropped(Option<ContainerName>);
-
-impl StopWhenDropped {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for StopWhenDropped {
-    /// Waits until systemd has taken the stop, a few milliseconds: a stop that
-    /// came later could hit the next start. A runtime of its own, as the one
-    /// around may be going down.
-    fn drop(&mut self) {
-        let Some(name) = self.0 else { return };
-        let stop = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let stop = stop_invocation(name, QUESTION).arg("--no-block");
-            match runtime {
-                Ok(runtime) => runtime.block_on(stop.run()).map(drop).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
-        };
-        if let Ok(Err(error)) = thread::spawn(stop).join() {
-            tracing::warn!(container = %name, error, "an abandoned start could not be stopped");
-        }
-    }
 }
 
 fn systemctl(verb: &str) -> Invocation {

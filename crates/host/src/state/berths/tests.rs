@@ -44,6 +44,8 @@ async fn what_was_reserved_is_read_back_whole() {
         created_by: "ada".into(),
         created_at: moment(10),
         expires_at: Some(moment(20)),
+        preview: None,
+        reaches_database: false,
     };
     assert_eq!(reserved, expected);
     assert_eq!(state.berth_named(Kind::Agent, &name("fix-login")).await.unwrap(), Some(expected.clone()));
@@ -70,10 +72,16 @@ async fn both_kinds_share_the_slots_and_not_the_names() {
     let state = home.state().await;
     let closure = closure(&home, &state).await;
     state.reserve(new_berth("a", closure), subnet(NET)).await.unwrap();
-    let preview = NewBerth { kind: Kind::Preview, ..new_berth("a", closure) };
-    let preview = state.reserve(preview, subnet(NET)).await.unwrap();
-    assert_eq!(preview.container.to_string(), "p2");
-    assert_eq!(state.berths(None).await.unwrap().len(), 2);
+    let preview = some_preview(&state).await;
+    let of_preview = || NewBerth { kind: Kind::Preview, preview: Some(preview), ..new_berth("a", closure) };
+    let (first, second) = (
+        state.reserve(of_preview(), subnet(NET)).await.unwrap(),
+        state.reserve(of_preview(), subnet(NET)).await.unwrap(),
+    );
+    assert_eq!(first.container.to_string(), "p2");
+    assert_eq!(second.container.to_string(), "p3");
+    assert_eq!(state.berths(None).await.unwrap().len(), 3);
+    assert_eq!(state.berths_of(preview).await.unwrap(), [first, second]);
 }
 
 #[tokio::test]
@@ -99,9 +107,13 @@ async fn a_24_is_exhausted_after_127_berths_of_both_kinds() {
     let state = home.state().await;
     let closure = closure(&home, &state).await;
     let net = subnet("10.100.0.0/24");
+    let preview = some_preview(&state).await;
     for number in 0..127 {
-        let kind = if number % 2 == 0 { Kind::Agent } else { Kind::Preview };
-        let new = NewBerth { kind, ..new_berth(&format!("n{number}"), closure) };
+        let agent = new_berth(&format!("n{number}"), closure);
+        let new = match number % 2 {
+            0 => agent,
+            _ => NewBerth { kind: Kind::Preview, preview: Some(preview), ..agent },
+        };
         state.reserve(new, net).await.unwrap();
     }
     let error = state.reserve(new_berth("one-more", closure), net).await.unwrap_err();
@@ -313,4 +325,18 @@ async fn a_random_walk_agrees_with_a_model() {
             .collect();
         assert_eq!(recorded, model);
     }
+}
+
+/// A preview that berths may belong to.
+async fn some_preview(state: &crate::state::State) -> PreviewId {
+    sqlx::raw_sql(
+        "INSERT INTO repositories (id, name, created_at) VALUES (1, 'acme/site', 0); \
+         INSERT INTO previews (id, repository_id, branch, slug, phase, wanted, is_trusted, memory, cpus, tasks, \
+                               created_by, created_at) \
+         VALUES (7, 1, 'main', 'site-main', 'building', 'running', 1, '1G', '1', '100', 'ada', 0)",
+    )
+    .execute(&state.pool)
+    .await
+    .unwrap();
+    PreviewId::new(7)
 }

@@ -174,11 +174,14 @@ async fn a_damaged_page_is_found_when_it_is_read() {
     let closure = closure(&home, &state).await;
     state.reserve(new_berth("a", closure), subnet("10.1.0.0/16")).await.unwrap();
     home.settle(state).await;
-    let length = home.layout().database().metadata().unwrap().len();
+    let page: i64 = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'berths'")
+        .fetch_one(&mut home.raw().await)
+        .await
+        .unwrap();
+    let begin = usize::try_from(page - 1).unwrap() * 4096;
     let mut bytes = std::fs::read(home.layout().database()).unwrap();
-    bytes[4096..].fill(0xff);
+    bytes[begin..begin + 4096].fill(0xff);
     std::fs::write(home.layout().database(), bytes).unwrap();
-    assert!(length > 8192);
 
     let state = home.state().await;
     for error in [state.berths(None).await.unwrap_err(), state.verify().await.unwrap_err()] {
@@ -193,7 +196,7 @@ async fn a_newer_schema_is_left_alone() {
     home.sql("PRAGMA user_version = 7").await;
     assert_eq!(
         refusal(&home).await,
-        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 1; \
+        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 2; \
          use the newer Berth again, or restore the backup from before its first start"
     );
 }
