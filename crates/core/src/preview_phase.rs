@@ -101,11 +101,11 @@ impl PreviewPhase {
             (Self::Building, E::Built) => Ok(Self::Creating),
             (Self::Creating, E::Started) => Ok(Self::SettingUp),
             (Self::SettingUp, E::LeftAlone) => Ok(Self::Running),
-            (Self::SettingUp | Self::Running | Self::Ready | Self::Updating, E::Answered) => Ok(Self::Ready),
+            (Self::SettingUp | Self::Running | Self::Ready | Self::Updating, E::Answered)
+            | (Self::Updating, E::UpdateFailed) => Ok(Self::Ready),
             (Self::Running | Self::Ready, E::UpdateBegan) => Ok(Self::Updating),
             // A failed one is deployed from the beginning.
             (Self::Failed, E::UpdateBegan) => Ok(Self::Building),
-            (Self::Updating, E::UpdateFailed) => Ok(Self::Ready),
             (Self::Building | Self::Creating | Self::SettingUp, E::Failed) => Ok(Self::Failed),
             (
                 Self::Building
