@@ -16,6 +16,7 @@
 
 pub mod conf_file;
 pub mod config;
+pub mod env_file;
 pub mod firewall;
 pub mod guest;
 pub mod layout;
@@ -25,6 +26,7 @@ pub mod phase;
 pub mod plan;
 pub mod preview;
 pub mod preview_phase;
+pub mod repo;
 pub mod slot;
 pub mod store_path;
 pub mod ttl;
@@ -37,6 +39,7 @@ pub use phase::{Health, Phase, Shown, UnitState, Wanted};
 pub use plan::Plan;
 pub use preview::PreviewId;
 pub use preview_phase::PreviewPhase;
+pub use repo::{BranchName, CommitSha, PullNumber, RepoName};
 pub use slot::{AddressPair, ContainerName, Kind, Slot, Subnet};
 pub use store_path::StorePath;
 pub use ttl::Ttl;
