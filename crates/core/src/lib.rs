@@ -28,6 +28,7 @@ pub mod preview;
 pub mod preview_phase;
 pub mod repo;
 pub mod slot;
+pub mod slug;
 pub mod store_path;
 pub mod ttl;
 
