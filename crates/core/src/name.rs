@@ -70,7 +70,7 @@ impl Name {
 
 /// How many letters must be put in, taken out, replaced or swapped with their
 /// neighbour to make one text of the other.
-fn edits(one: &str, other: &str) -> usize {
+pub(crate) fn edits(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     // Rows of the table of distances between beginnings, the newest last.
     let mut before: Vec<usize> = Vec::new();
