@@ -16,31 +16,37 @@
 
 pub mod conf_file;
 pub mod config;
+pub mod domain;
 pub mod env_file;
 pub mod firewall;
 pub mod guest;
 pub mod layout;
 pub mod limits;
+pub mod meta;
 pub mod name;
 pub mod phase;
 pub mod plan;
 pub mod preview;
 pub mod preview_phase;
 pub mod repo;
+pub mod site;
 pub mod slot;
 pub mod slug;
 pub mod store_path;
 pub mod ttl;
 
 pub use config::Config;
+pub use domain::Domain;
 pub use layout::Layout;
 pub use limits::Limits;
+pub use meta::Meta;
 pub use name::Name;
 pub use phase::{Health, Phase, Shown, UnitState, Wanted};
 pub use plan::Plan;
 pub use preview::PreviewId;
 pub use preview_phase::PreviewPhase;
 pub use repo::{BranchName, CommitSha, PullNumber, RepoName};
+pub use site::CaddyFeatures;
 pub use slot::{AddressPair, ContainerName, Kind, Slot, Subnet};
 pub use store_path::StorePath;
 pub use ttl::Ttl;
