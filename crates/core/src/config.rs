@@ -3,6 +3,7 @@
 //! Unknown keys are refused, and all problems are told at once: an operator
 //! should need one round, not ten. `docs/configuration.md` lists the keys.
 
+mod preview;
 mod reader;
 
 use std::path::PathBuf;
@@ -11,6 +12,9 @@ use ipnet::Ipv4Net;
 use jiff::SignedDuration;
 use thiserror::Error;
 
+pub use self::preview::{
+    Bounds, CaddyConfig, Forge, ForgeError, PostgresConfig, PreviewConfig, PreviewDeadlines, SecretGrant,
+};
 use self::reader::Section;
 use crate::conf_file::Ownership;
 use crate::guest::{AuthorizedKey, Credential, Mode, Owner};
@@ -30,6 +34,8 @@ pub struct Config {
     pub ownership: Ownership,
     /// What concerns agents.
     pub agent: AgentConfig,
+    /// What concerns previews; nothing where there are none.
+    pub preview: Option<PreviewConfig>,
     /// How long things may take.
     pub deadlines: Deadlines,
 }
@@ -101,6 +107,7 @@ impl Config {
             public_host: top.checked("public_host", check_host),
             ownership: top.choice("ownership", &OWNERSHIPS).unwrap_or_default(),
             agent: agent(&mut top),
+            preview: preview::preview(&mut top),
             deadlines: deadlines(&mut top),
         };
         top.finish()?;
@@ -120,14 +127,18 @@ fn default_subnet() -> Ipv4Net {
 fn agent(top: &mut Section) -> AgentConfig {
     top.section("agent", |agent| AgentConfig {
         ttl: agent.parsed("ttl"),
-        limits: Limits {
-            memory: agent.parsed("memory").unwrap_or_else(|| "4G".parse().expect("an amount")),
-            cpus: agent.parsed("cpus").unwrap_or_else(|| "2".parse().expect("an amount")),
-            tasks: agent.parsed("tasks").unwrap_or_else(|| "4096".parse().expect("an amount")),
-        },
+        limits: limits(agent),
         authorized_keys: agent.parsed_list("authorized_keys"),
         credentials: credentials(agent),
     })
+}
+
+fn limits(section: &mut Section) -> Limits {
+    Limits {
+        memory: section.parsed("memory").unwrap_or_else(|| "4G".parse().expect("an amount")),
+        cpus: section.parsed("cpus").unwrap_or_else(|| "2".parse().expect("an amount")),
+        tasks: section.parsed("tasks").unwrap_or_else(|| "4096".parse().expect("an amount")),
+    }
 }
 
 fn credentials(agent: &mut Section) -> Vec<Credential> {
@@ -222,6 +233,52 @@ mod tests {
             owner = "root"
             mode = "0600"
 
+            [preview]
+            domain = "Preview.Example.com"
+            forge = "https://git.example.com:8443/forge"
+            token = "/run/secrets/forge"
+            ttl = "14d"
+            memory = "2G"
+            cpus = "1"
+            tasks = 512
+            default_repository = "Acme/Site"
+            default_configuration = true
+            reserved = ["shop"]
+            token_repositories = ["acme/old"]
+
+            [preview.tls]
+            mode = "acme"
+            dns = "cloudflare"
+            token_variable = "CLOUDFLARE_TOKEN"
+
+            [[preview.secret]]
+            name = "STRIPE_KEY"
+            source = "/run/secrets/stripe"
+            repositories = ["acme/shop", "acme/site"]
+
+            [preview.caddy]
+            config = "/etc/caddy/caddy_config"
+            admin = "localhost:2019"
+
+            [preview.postgres]
+            socket = "/run/pg"
+            role = "berth_admin"
+
+            [preview.bounds]
+            repository = "1G"
+            evaluation_memory = "2G"
+            evaluation_time = "1m"
+            build_silence = "5m"
+            closure = "4G"
+            free = "1G"
+            closures_kept = 5
+
+            [preview.deadlines]
+            fetch = "5m"
+            setup = "20m"
+            ready = "1m"
+            drain = "5s"
+
             [deadlines]
             boot = "3m"
             stop = "10s"
@@ -262,6 +319,49 @@ mod tests {
             boot = "-1s"
 
             [previews]
+            "#,
+        )
+        .expect_err("a bad file");
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn all_problems_of_previews_are_told_at_once() {
+        let error = Config::parse(
+            r#"
+            [preview]
+            forge = "ssh://git@example.com/"
+            default_configuration = "yes"
+            reserved = ["Shop"]
+            default_repository = "site"
+            token_repositories = ["acme/old"]
+
+            [preview.tls]
+            mode = "files"
+            certificate = "cert.pem"
+
+            [[preview.secret]]
+            name = "STRIPE-KEY"
+            source = "stripe"
+
+            [[preview.secret]]
+            name = "A"
+            source = "/a"
+            repositories = ["acme/shop"]
+
+            [[preview.secret]]
+            name = "A"
+            source = "/b"
+            repositories = ["acme/site"]
+
+            [preview.caddy]
+            admin = "--x"
+
+            [preview.postgres]
+            role = "berth; drop"
+
+            [preview.bounds]
+            closure = "much"
             "#,
         )
         .expect_err("a bad file");

@@ -3,6 +3,8 @@
 //! All of it lies in `/etc/berth` inside; the guest's own configuration reads
 //! it from there. See `docs/guest-contract.md`.
 
+mod preview;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::preview::{ENVIRONMENT, PreviewEnvironment, PreviewPreparation, SERVICES_ID, TOKEN};
 use crate::Name;
 
 /// The user that people and coding agents are inside.
@@ -168,7 +171,26 @@ impl FromStr for AuthorizedKey {
 /// What a stopped root is prepared with. Secrets are named here, not held:
 /// whoever applies a plan reads them at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preparation {
+pub enum Preparation {
+    /// That of an agent.
+    Agent(AgentPreparation),
+    /// That of a preview.
+    Preview(Box<PreviewPreparation>),
+}
+
+impl Preparation {
+    /// Whether the container may reach the host's PostgreSQL.
+    pub fn reaches_database(&self) -> bool {
+        match self {
+            Self::Agent(_) => false,
+            Self::Preview(preparation) => preparation.environment.has_database,
+        }
+    }
+}
+
+/// What an agent's root is prepared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPreparation {
     /// The agent's name, its host name inside.
     pub host_name: Name,
     /// People's own keys, for `ssh -J`. Berth's key is added.

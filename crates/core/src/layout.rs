@@ -98,6 +98,11 @@ impl Layout {
         self.secrets_dir().join(id.database())
     }
 
+    /// What is mixed into hashes of secrets, 0600.
+    pub fn digest_salt(&self) -> PathBuf {
+        self.secrets_dir().join("salt")
+    }
+
     /// Folder of what the web server reads.
     pub fn caddy_dir(&self) -> PathBuf {
         self.root.join("var/lib/berth/caddy")

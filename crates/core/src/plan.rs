@@ -16,8 +16,10 @@ use crate::{ContainerName, Limits};
 pub enum Step {
     /// Let the container send from its address.
     Pin(Pin),
-    /// Take that right away.
+    /// Take that right away, and that to reach PostgreSQL with it.
     Unpin(Pin),
+    /// Let the container reach the host's PostgreSQL.
+    OpenDatabase(Pin),
     /// Make the stopped container and write its configuration file.
     Create(ContainerName, ContainerConf),
     /// Write what Berth injects into the stopped root.
@@ -46,7 +48,9 @@ impl Step {
             Self::Create(name, _) => vec![Self::Remove(*name), Self::Forget(*name)],
             Self::Limit(name, _) => vec![Self::Unlimit(*name)],
             Self::Start(name) => vec![Self::Stop(*name)],
-            Self::Prepare(..)
+            // What unpins closes the way to the database too.
+            Self::OpenDatabase(_)
+            | Self::Prepare(..)
             | Self::AwaitLogin(_)
             | Self::Unpin(_)
             | Self::Unlimit(_)
@@ -63,6 +67,7 @@ impl fmt::Display for Step {
         match self {
             Self::Pin(pin) => write!(f, "open the firewall for {} from {}", pin.container, pin.address),
             Self::Unpin(pin) => write!(f, "close the firewall for {}", pin.container),
+            Self::OpenDatabase(pin) => write!(f, "let {} reach PostgreSQL", pin.container),
             Self::Create(name, conf) => write!(f, "create container {name} from {}", conf.system),
             Self::Prepare(name, _) => write!(f, "prepare the files of {name}"),
             Self::Limit(name, limits) => write!(
@@ -132,8 +137,8 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
     let CreateRequest { container, conf, preparation, limits, wait } = request;
     let pin = Pin { container, address: conf.addresses.container };
     let mut steps = if has_leftovers { destroy(pin).steps } else { Vec::new() };
+    steps.extend(open(pin, &preparation));
     steps.extend([
-        Step::Pin(pin),
         Step::Create(container, conf),
         Step::Prepare(container, preparation),
         Step::Limit(container, limits),
@@ -149,11 +154,21 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
 /// is [`stop`], not [`Plan::undo`]: the pin stays with the berth.
 pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
     let container = pin.container;
-    let mut steps = vec![Step::Pin(pin), Step::Prepare(container, preparation), Step::Start(container)];
+    let mut steps = open(pin, &preparation);
+    steps.extend([Step::Prepare(container, preparation), Step::Start(container)]);
     if wait {
         steps.push(Step::AwaitLogin(container));
     }
     Plan { steps }
+}
+
+/// What the firewall must let through.
+fn open(pin: Pin, preparation: &Preparation) -> Vec<Step> {
+    let mut steps = vec![Step::Pin(pin)];
+    if preparation.reaches_database() {
+        steps.push(Step::OpenDatabase(pin));
+    }
+    steps
 }
 
 /// The same for one that is neither down nor up: it failed, or systemd tries
@@ -196,6 +211,7 @@ mod tests {
     use super::*;
     use crate::AddressPair;
     use crate::conf_file::Ownership;
+    use crate::guest::{AgentPreparation, PreviewEnvironment, PreviewPreparation};
 
     fn request() -> CreateRequest {
         CreateRequest {
@@ -211,11 +227,11 @@ mod tests {
                 ownership: Ownership::Auto,
                 flags: vec![],
             },
-            preparation: Preparation {
+            preparation: Preparation::Agent(AgentPreparation {
                 host_name: "fix-login".parse().expect("a name"),
                 authorized_keys: vec![],
                 credentials: vec![],
-            },
+            }),
             limits: Limits {
                 memory: "4G".parse().expect("memory"),
                 cpus: "2".parse().expect("cpus"),
@@ -285,6 +301,37 @@ mod tests {
          4. start a12
          5. wait for ssh in a12
         ");
+    }
+
+    fn preview_request() -> CreateRequest {
+        let environment = PreviewEnvironment {
+            preview: crate::PreviewId::new(42),
+            repository_url: "file:///var/lib/berth/sources/d42.git".to_owned(),
+            branch: "main".parse().expect("a branch"),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().expect("a commit"),
+            host: "site-main.example.com".to_owned(),
+            url: "https://site-main.example.com".to_owned(),
+            has_database: true,
+            secrets: vec![],
+            token: None,
+        };
+        let host_name = "site-main".parse().expect("a name");
+        let preparation = Preparation::Preview(Box::new(PreviewPreparation { host_name, environment }));
+        CreateRequest { preparation, wait: false, ..request() }
+    }
+
+    #[test]
+    fn a_preview_with_a_database_may_reach_it_from_its_first_moment_on() {
+        let plan = create(preview_request(), false);
+        insta::assert_snapshot!(plan, @"
+        1. open the firewall for a12 from 10.100.0.25
+        2. let a12 reach PostgreSQL
+        3. create container a12 from /nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent
+        4. prepare the files of a12
+        5. limit a12 to 4G of memory, 2 CPUs, 4096 tasks
+        6. start a12
+        ");
+        insta::assert_snapshot!(plan.undo(2), @" 1. close the firewall for a12");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum PreviewEvent {
     UpdateBegan,
     /// The update came to nothing; the old site serves on.
     UpdateFailed,
+    /// The same, and nobody has ever waited for an answer of the old site.
+    UpdateFailedUnanswered,
     /// The first deployment came to nothing.
     Failed,
     /// Removing it begins.
@@ -100,7 +102,9 @@ impl PreviewPhase {
         match (self, event) {
             (Self::Building, E::Built) => Ok(Self::Creating),
             (Self::Creating, E::Started) => Ok(Self::SettingUp),
-            (Self::SettingUp, E::LeftAlone) => Ok(Self::Running),
+            (Self::SettingUp, E::LeftAlone) | (Self::Updating, E::UpdateFailedUnanswered) => {
+                Ok(Self::Running)
+            }
             (Self::SettingUp | Self::Running | Self::Ready | Self::Updating, E::Answered)
             | (Self::Updating, E::UpdateFailed) => Ok(Self::Ready),
             (Self::Running | Self::Ready, E::UpdateBegan) => Ok(Self::Updating),
@@ -181,13 +185,14 @@ impl fmt::Display for PreviewPhase {
 mod tests {
     use super::*;
 
-    const EVENTS: [PreviewEvent; 9] = [
+    const EVENTS: [PreviewEvent; 10] = [
         PreviewEvent::Built,
         PreviewEvent::Started,
         PreviewEvent::LeftAlone,
         PreviewEvent::Answered,
         PreviewEvent::UpdateBegan,
         PreviewEvent::UpdateFailed,
+        PreviewEvent::UpdateFailedUnanswered,
         PreviewEvent::Failed,
         PreviewEvent::DestroyBegan,
         PreviewEvent::Removed,

@@ -125,6 +125,29 @@ impl Section {
         duration
     }
 
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        match self.take(key)? {
+            Value::Boolean(value) => Some(value),
+            other => {
+                self.problem(key, format!("must be `true` or `false`, not {}", kind_of(&other)));
+                None
+            }
+        }
+    }
+
+    /// Reads a sub-table; nothing when it is missing.
+    pub(super) fn section_if_any<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section) -> T,
+    ) -> Option<T> {
+        if self.table.contains_key(key) {
+            return Some(self.section(key, read));
+        }
+        self.known.push(key);
+        None
+    }
+
     /// Reads a sub-table; one that is missing reads as empty.
     pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section) -> T) -> T {
         let table = match self.take(key) {
