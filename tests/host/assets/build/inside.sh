@@ -58,6 +58,18 @@ folders() {
   install -d -m 0755 /var/lib/berth /etc/berth /var/log/journal
 }
 
+# The cluster that the package made gets Berth's settings and its admin role,
+# without a server: a boot waits for none.
+postgres() {
+  local folder=/etc/postgresql/15/main
+  chown -R postgres:postgres "$folder"
+  chmod -R u=rwX,g=rX,o= "$folder"
+  # What the statements say goes to stdout, and so do their failures.
+  echo 'CREATE ROLE berth LOGIN CREATEDB CREATEROLE' |
+    su postgres -c "/usr/lib/postgresql/15/bin/postgres --single -j -c config_file=$folder/postgresql.conf \
+      -c exit_on_error=on postgres" >/dev/null
+}
+
 # Adds a file tree to the store, keeps it there, prints its path.
 store() {
   local path
@@ -75,6 +87,8 @@ guest_tree() {
     rm -rf "${tree:?}/usr/share/$name"
   done
   rm -rf "$tree/usr/lib/apt" "$tree/usr/lib/locale"
+  # Debian's is a wrapper in Perl around it.
+  ln -sf ../lib/postgresql/15/bin/psql "$tree/usr/bin/psql"
   for name in alternatives bash.bashrc debian_version environment gai.conf group host.conf iproute2 \
     ld.so.cache ld.so.conf ld.so.conf.d login.defs mke2fs.conf mtab nsswitch.conf os-release pam.d \
     passwd profile profile.d security shadow shells skel terminfo xattr.conf ssh/moduli; do
@@ -139,5 +153,6 @@ users
 ssh_keys
 units
 folders
+postgres
 guests
 closures
