@@ -144,8 +144,8 @@ impl Explained for AgentError {
 impl Explained for StateError {
     fn code(&self) -> Code {
         match self {
-            Self::Locked { .. } | Self::Changed { .. } => Code::Busy,
-            Self::NameTaken { .. } => Code::Exists,
+            Self::Locked { .. } | Self::Changed { .. } | Self::PreviewChanged { .. } => Code::Busy,
+            Self::NameTaken { .. } | Self::PreviewExists { .. } | Self::HostTaken { .. } => Code::Exists,
             Self::Folder { .. }
             | Self::FolderOwner { .. }
             | Self::Damaged { .. }
@@ -154,6 +154,8 @@ impl Explained for StateError {
             | Self::SubnetExhausted { .. }
             | Self::BerthGone { .. }
             | Self::Phase(_)
+            | Self::PreviewGone { .. }
+            | Self::PreviewPhase(_)
             | Self::ClosureGone { .. } => Code::Failed,
         }
     }
