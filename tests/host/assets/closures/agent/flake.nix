@@ -12,6 +12,9 @@
       marker = builtins.readFile ./marker;
     in
     {
+      # The systems of previews, see crates/host/src/nix.rs.
+      lib.previewSystem = import "${guest}/preview.nix";
+
       nixosConfigurations = {
         # What an operator has.
         agent = system { name = "agent"; kind = "normal"; inherit marker; };
