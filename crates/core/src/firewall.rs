@@ -9,7 +9,7 @@
 //! running ones: a container that is missing from the set of sources can send
 //! nothing at all. Containers of the operator (`ve-web`) are left alone.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::{ContainerName, Kind, Subnet};
@@ -20,8 +20,15 @@ pub const FAMILY: &str = "inet";
 pub const TABLE: &str = "berth";
 /// The set of `interface . address` pairs that may send.
 pub const SOURCES: &str = "sources";
+/// The set of `interface . address` pairs that may reach [`DATABASE_PORT`].
+pub const DATABASES: &str = "databases";
+/// Where the host's PostgreSQL listens on the services address.
+pub const DATABASE_PORT: u16 = 5432;
 /// The chains that hook into the kernel; without one of them a rule is dead.
 pub const BASE_CHAINS: [&str; 4] = ["prerouting", "input", "forward", "postrouting"];
+
+/// The type of the elements of both sets.
+const PIN_TYPE: &str = "ifname . ipv4_addr";
 
 /// Destinations that no container may reach: the special-purpose ranges of
 /// [RFC 6890](https://www.rfc-editor.org/rfc/rfc6890) and its registry that lead
@@ -58,33 +65,58 @@ impl Pin {
     }
 }
 
+/// The elements of the table's sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// Who may send at all.
+    pub sources: BTreeSet<Pin>,
+    /// Who of them may reach the databases.
+    pub databases: BTreeSet<Pin>,
+}
+
 /// The commands for `nft -f -` that put the whole table in force in one
 /// transaction, with exactly these pins.
-pub fn load_commands(subnet: Subnet, pins: &[Pin]) -> String {
+pub fn load_commands(subnet: Subnet, pins: &Pins) -> String {
     let mut text = format!(
         "add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n{}",
         table(subnet, &version_chain(subnet))
     );
-    for pin in pins {
-        writeln!(text, "{}", pin_command(pin)).expect("writing to a string succeeds");
-    }
+    text.extend(pins.sources.iter().map(pin_command));
+    text.extend(pins.databases.iter().map(open_database_command));
     text
 }
 
 /// The command that adds one pin; adding it twice is no error.
 pub fn pin_command(pin: &Pin) -> String {
-    format!("add element {FAMILY} {TABLE} {SOURCES} {{ {} }}", pin.element())
+    add_element(SOURCES, *pin)
 }
 
-/// The commands that remove one pin, there or not: nftables knows no
-/// "delete if present", but adding an element that exists is no error, and a
-/// batch is one transaction.
+/// The commands that remove one pin, there or not, and with it the right to
+/// reach the databases.
 pub fn unpin_commands(pin: &Pin) -> String {
-    let element = pin.element();
-    format!(
-        "add element {FAMILY} {TABLE} {SOURCES} {{ {element} }}\n\
-         delete element {FAMILY} {TABLE} {SOURCES} {{ {element} }}\n"
-    )
+    close_database_commands(pin) + &remove_element(SOURCES, *pin)
+}
+
+/// The command that lets one container reach the databases; twice is no error.
+pub fn open_database_command(pin: &Pin) -> String {
+    add_element(DATABASES, *pin)
+}
+
+/// The commands that end that, whether it is so or not. A table that an older
+/// version loaded has no such set; it gets one, so that taking a pin away
+/// works there too.
+pub fn close_database_commands(pin: &Pin) -> String {
+    format!("add set {FAMILY} {TABLE} {DATABASES} {{ type {PIN_TYPE}; }}\n{}", remove_element(DATABASES, *pin))
+}
+
+fn add_element(set: &str, pin: Pin) -> String {
+    format!("add element {FAMILY} {TABLE} {set} {{ {} }}\n", pin.element())
+}
+
+/// nftables knows no "delete if present", but adding an element that exists is
+/// no error, and a batch is one transaction.
+fn remove_element(set: &str, pin: Pin) -> String {
+    add_element(set, pin) + &format!("delete element {FAMILY} {TABLE} {set} {{ {} }}\n", pin.element())
 }
 
 /// The name of an empty chain that changes with every change of the rules, so
@@ -106,7 +138,12 @@ fn table(subnet: Subnet, version: &str) -> String {
 
 	# Who may send from which address.
 	set {SOURCES} {{
-		type ifname . ipv4_addr
+		type {PIN_TYPE}
+	}}
+
+	# Who of them may reach the databases.
+	set {DATABASES} {{
+		type {PIN_TYPE}
 	}}
 
 	chain prerouting {{
@@ -133,6 +170,7 @@ fn table(subnet: Subnet, version: &str) -> String {
 		ct state established,related ct direction reply accept
 		ip daddr {services} udp dport 53 accept
 		ip daddr {services} tcp dport 53 accept
+		iifname . ip saddr @{DATABASES} ip daddr {services} tcp dport {DATABASE_PORT} accept
 		ip daddr {services} icmp type echo-request accept
 		counter reject with icmpx admin-prohibited
 	}}
@@ -197,12 +235,18 @@ mod tests {
 
     #[test]
     fn the_whole_table_is_this() {
-        insta::assert_snapshot!(load_commands(subnet("10.100.0.0/16"), &[pin()]));
+        let preview =
+            Pin { container: "p13".parse().expect("a container"), address: [10, 100, 0, 27].into() };
+        let pins = Pins { sources: [pin(), preview].into(), databases: [preview].into() };
+        insta::assert_snapshot!(load_commands(subnet("10.100.0.0/16"), &pins));
     }
 
     #[test]
-    fn removing_a_pin_works_whether_it_is_there_or_not() {
+    fn removing_a_pin_works_whether_it_is_there_or_not_and_takes_the_databases_away() {
         insta::assert_snapshot!(unpin_commands(&pin()), @r#"
+        add set inet berth databases { type ifname . ipv4_addr; }
+        add element inet berth databases { "ve-a12" . 10.100.0.25 }
+        delete element inet berth databases { "ve-a12" . 10.100.0.25 }
         add element inet berth sources { "ve-a12" . 10.100.0.25 }
         delete element inet berth sources { "ve-a12" . 10.100.0.25 }
         "#);

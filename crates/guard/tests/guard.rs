@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use berth_core::conf_file::{ContainerConf, Ownership};
-use berth_core::firewall::{self, Pin};
+use berth_core::firewall::{self, Pin, Pins};
 use berth_core::{ContainerName, Layout, Subnet};
 use berth_guard::paths::{Must, RULES};
 use rustix::fs::{FileType, Mode};
@@ -125,7 +125,12 @@ fn chmod(path: &Path, mode: u32) {
 
 /// What the real nft lists after the real commands, in a network of its own.
 fn listing(subnet_text: &str, pins: &[Pin]) -> String {
-    in_network(&firewall::load_commands(subnet(subnet_text), pins))
+    in_network(&load_commands(subnet_text, pins))
+}
+
+fn load_commands(subnet_text: &str, pins: &[Pin]) -> String {
+    let pins = Pins { sources: pins.iter().copied().collect(), ..Pins::default() };
+    firewall::load_commands(subnet(subnet_text), &pins)
 }
 
 fn in_network(commands: &str) -> String {
@@ -323,8 +328,11 @@ fn a_firewall_that_does_not_hold_this_container_is_refused() {
         assert_eq!(world.refusals_with(&listing(SUBNET, &pins)), [not_pinned]);
     }
     assert_eq!(world.refusals_with(&listing(SUBNET, &[other, pin()])), Vec::<String>::new(), "the twin");
+    // Who may reach the databases is pinned only if it is in the other set, too.
+    let database_only = load_commands(SUBNET, &[]) + &firewall::open_database_command(&pin());
+    assert_eq!(world.refusals_with(&in_network(&database_only)), [not_pinned]);
 
-    let good = firewall::load_commands(subnet(SUBNET), &[pin()]);
+    let good = load_commands(SUBNET, &[pin()]);
     for chain in firewall::BASE_CHAINS {
         let message = format!(
             "the firewall table `inet berth` has no chain `{chain}` in force; load it anew with `agent doctor --fix`"

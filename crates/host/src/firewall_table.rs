@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use berth_core::Phase;
-use berth_core::firewall::Pin;
+use berth_core::firewall::{Pin, Pins};
 use thiserror::Error;
 
 use crate::host::Host;
@@ -43,7 +43,27 @@ pub(crate) async fn pin(host: &Host, pin: Pin) -> Result<(), TableError> {
     Ok(())
 }
 
-/// Removes a pin. Under the lock: a load that read the records before could
+/// Lets a container reach the databases, and loads the table first when it is
+/// not there or not current. The record must say so already.
+pub async fn open_database(host: &Host, pin: Pin) -> Result<(), TableError> {
+    let firewall = &host.tools.firewall;
+    let _lock = host.locks.lock(LOCK, "open the databases for a berth", PATIENCE).await?;
+    if firewall.is_current(host.config.subnet).await? {
+        firewall.open_database(pin).await?;
+    } else {
+        load_locked(host).await?;
+    }
+    Ok(())
+}
+
+/// Ends that. The record must not say otherwise any more, or the next load
+/// brings it back.
+pub async fn close_database(host: &Host, pin: Pin) -> Result<(), TableError> {
+    let _lock = host.locks.lock(LOCK, "close the databases for a berth", PATIENCE).await?;
+    Ok(host.tools.firewall.close_database(pin).await?)
+}
+
+/// Removes a pin, and with it the right to reach the databases. Under the lock: a load that read the records before could
 /// otherwise bring it back.
 pub(crate) async fn unpin(host: &Host, pin: Pin) -> Result<(), TableError> {
     let _lock = host.locks.lock(LOCK, "unpin a berth", PATIENCE).await?;
@@ -56,15 +76,18 @@ pub async fn load(host: &Host) -> Result<(), TableError> {
     load_locked(host).await
 }
 
-/// Whether the table is current and holds every recorded pin. Pins without a
-/// record are leftovers, and go with what else there is of their container.
+/// Whether the table is current, holds every recorded pin, and opens the
+/// databases to those berths that have the right and to no other. Pins without
+/// a record are leftovers, and go with what else there is of their container.
 pub(crate) async fn is_right(host: &Host) -> Result<bool, TableError> {
     let firewall = &host.tools.firewall;
     if !firewall.is_current(host.config.subnet).await? {
         return Ok(false);
     }
-    let pins = firewall.pins().await?;
-    Ok(recorded_pins(host).await?.iter().all(|pin| pins.contains(pin)))
+    let (pins, databases) = (firewall.pins().await?, firewall.database_pins().await?);
+    let recorded = recorded_pins(host).await?;
+    let is_open = |pin: &&Pin| databases.contains(pin);
+    Ok(recorded.sources.is_subset(&pins) && recorded.sources.iter().filter(is_open).eq(&recorded.databases))
 }
 
 async fn load_locked(host: &Host) -> Result<(), TableError> {
@@ -76,10 +99,17 @@ async fn load_locked(host: &Host) -> Result<(), TableError> {
 /// The pins that the records call for: one a berth, but for those that are
 /// being removed. Theirs are taken away and must not come back, also where
 /// something else of them stays.
-pub async fn recorded_pins(host: &Host) -> Result<Vec<Pin>, StateError> {
+pub async fn recorded_pins(host: &Host) -> Result<Pins, StateError> {
     let records = host.state.berths(None).await?;
-    let stays = |record: &&BerthRecord| !matches!(record.phase, Phase::Destroying | Phase::Gone);
-    Ok(records.iter().filter(stays).filter_map(|record| pin_of(host, record)).collect())
+    let mut pins = Pins::default();
+    for record in records.iter().filter(|record| !matches!(record.phase, Phase::Destroying | Phase::Gone)) {
+        let Some(pin) = pin_of(host, record) else { continue };
+        pins.sources.insert(pin);
+        if record.reaches_database {
+            pins.databases.insert(pin);
+        }
+    }
+    Ok(pins)
 }
 
 /// The pin of a berth; none when its slot lies outside the configured subnet,

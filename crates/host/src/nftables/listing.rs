@@ -38,14 +38,8 @@ struct Set {
     elem: Vec<Value>,
 }
 
-impl Set {
-    fn is_sources(&self) -> bool {
-        self.name == firewall::SOURCES
-    }
-}
-
 /// What keeps the listed table from being the one that Berth loads for this
-/// subnet: its version, the set, and the chains that hook into the kernel, none
+/// subnet: its version, the sets, and the chains that hook into the kernel, none
 /// of them emptied, and no element that is no pin.
 pub(super) fn problem(json: &[u8], subnet: Subnet) -> Result<Option<String>, serde_json::Error> {
     let objects = serde_json::from_slice::<Ruleset>(json)?.nftables;
@@ -62,18 +56,26 @@ pub(super) fn problem(json: &[u8], subnet: Subnet) -> Result<Option<String>, ser
     if let Some(dead) = firewall::BASE_CHAINS.iter().find(|name| !is_in_force(name)) {
         return Ok(Some(format!("its chain `{dead}` is not in force")));
     }
-    let Some(sources) = objects.iter().filter_map(|object| object.set.as_ref()).find(|set| set.is_sources())
-    else {
-        return Ok(Some("its set of sources is missing".to_owned()));
-    };
-    let stranger = sources.elem.iter().find(|element| pin(element).is_none());
-    Ok(stranger.map(|element| format!("it pins `{}`, which is no container of Berth", shown(element))))
+    for (name, holds, does) in [
+        (firewall::SOURCES, "of sources", "pins"),
+        (firewall::DATABASES, "of databases", "opens the databases to"),
+    ] {
+        let mut sets = objects.iter().filter_map(|object| object.set.as_ref());
+        let Some(set) = sets.find(|set| set.name == name) else {
+            return Ok(Some(format!("its set {holds} is missing")));
+        };
+        if let Some(stranger) = set.elem.iter().find(|element| pin(element).is_none()) {
+            let stranger = shown(stranger);
+            return Ok(Some(format!("it {does} `{stranger}`, which is no container of Berth")));
+        }
+    }
+    Ok(None)
 }
 
-/// The pins among the elements of the listed set.
-pub(super) fn pins(json: &[u8]) -> Result<BTreeSet<Pin>, serde_json::Error> {
+/// The pins among the elements of the listed set of this name.
+pub(super) fn pins(json: &[u8], name: &str) -> Result<BTreeSet<Pin>, serde_json::Error> {
     let objects = serde_json::from_slice::<Ruleset>(json)?.nftables;
-    let sets = objects.iter().filter_map(|object| object.set.as_ref()).filter(|set| set.is_sources());
+    let sets = objects.iter().filter_map(|object| object.set.as_ref()).filter(|set| set.name == name);
     Ok(sets.flat_map(|set| &set.elem).filter_map(pin).collect())
 }
 
@@ -110,6 +112,7 @@ mod tests {
             r#"{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}"#.to_owned(),
             r#"{"table": {"family": "inet", "name": "berth", "handle": 1}}"#.to_owned(),
             r#"{"set": {"family": "inet", "name": "sources", "table": "berth", "type": ["ifname", "ipv4_addr"], "handle": 3}}"#.to_owned(),
+            r#"{"set": {"family": "inet", "name": "databases", "table": "berth", "type": ["ifname", "ipv4_addr"], "handle": 4}}"#.to_owned(),
             format!(r#"{{"chain": {{"family": "inet", "table": "berth", "name": "{version}", "handle": 1}}}}"#),
         ];
         for (chain, kind) in
@@ -143,10 +146,16 @@ mod tests {
             ),
             (r#""name": "prerouting""#, r#""name": "before""#, "its chain `prerouting` is not in force"),
             (r#""name": "sources""#, r#""name": "others""#, "its set of sources is missing"),
+            (r#""name": "databases""#, r#""name": "others""#, "its set of databases is missing"),
             (
                 r#""type": ["ifname", "ipv4_addr"]"#,
                 r#""elem": [{"concat": ["ve-a1", "10.100.0.3"]}, {"concat": ["eth0", "10.100.0.9"]}]"#,
                 "it pins `eth0 . 10.100.0.9`, which is no container of Berth",
+            ),
+            (
+                r#""type": ["ifname", "ipv4_addr"], "handle": 4"#,
+                r#""elem": [{"concat": ["ve-p1", "10.100.0.3"]}, {"concat": ["eth0", "10.100.0.9"]}]"#,
+                "it opens the databases to `eth0 . 10.100.0.9`, which is no container of Berth",
             ),
         ] {
             let text = good.replacen(from, to, 1);
@@ -157,15 +166,16 @@ mod tests {
 
     #[test]
     fn pins_are_read_and_others_left_out() {
-        let found = pins(SOURCES.as_bytes()).expect("a listing");
+        let found = pins(SOURCES.as_bytes(), firewall::SOURCES).expect("a listing");
         let elements: Vec<String> = found.iter().map(Pin::element).collect();
         assert_eq!(elements, [r#""ve-a12" . 10.100.0.25"#, r#""ve-p3" . 10.100.0.7"#]);
+        assert!(pins(SOURCES.as_bytes(), firewall::DATABASES).expect("a listing").is_empty());
     }
 
     #[test]
     fn an_empty_set_has_no_pins_and_an_unreadable_one_is_an_error() {
         let empty = r#"{"nftables": [{"set": {"family": "inet", "name": "sources", "table": "berth"}}]}"#;
-        assert!(pins(empty.as_bytes()).expect("a listing").is_empty());
-        assert!(pins(b"").is_err());
+        assert!(pins(empty.as_bytes(), firewall::SOURCES).expect("a listing").is_empty());
+        assert!(pins(b"", firewall::SOURCES).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use berth_core::Subnet;
-use berth_core::firewall::{self, Pin};
+use berth_core::firewall::{self, Pin, Pins};
 
 use super::{Firewall, FirewallError, listing};
 use crate::exec::{ExecError, Invocation, Output, Stdin};
@@ -35,14 +35,14 @@ impl Firewall for NftCli {
         }
     }
 
-    async fn load(&self, subnet: Subnet, pins: &[Pin]) -> Result<(), FirewallError> {
+    async fn load(&self, subnet: Subnet, pins: &Pins) -> Result<(), FirewallError> {
         let commands = firewall::load_commands(subnet, pins);
         let output = commands_invocation(commands).aim("load the table inet berth").run().await;
         output.map(drop).map_err(FirewallError::Load)
     }
 
     async fn pin(&self, pin: Pin) -> Result<(), FirewallError> {
-        let call = commands_invocation(firewall::pin_command(&pin) + "\n")
+        let call = commands_invocation(firewall::pin_command(&pin))
             .aim(format!("open the firewall for {}", pin.container));
         match present(call.run_any().await).map_err(FirewallError::Pin)? {
             Some(_) => Ok(()),
@@ -57,13 +57,37 @@ impl Firewall for NftCli {
     }
 
     async fn pins(&self) -> Result<BTreeSet<Pin>, FirewallError> {
-        match present(sources_invocation().run_any().await).map_err(FirewallError::Look)? {
-            Some(output) => {
-                let json = output.whole_stdout().map_err(FirewallError::Look)?;
-                listing::pins(json).map_err(FirewallError::Form)
-            }
-            None => Ok(BTreeSet::new()),
+        elements(firewall::SOURCES).await
+    }
+
+    async fn open_database(&self, pin: Pin) -> Result<(), FirewallError> {
+        let call = commands_invocation(firewall::open_database_command(&pin))
+            .aim(format!("open the databases for {}", pin.container));
+        match present(call.run_any().await).map_err(FirewallError::OpenDatabase)? {
+            Some(_) => Ok(()),
+            None => Err(FirewallError::NotLoaded),
         }
+    }
+
+    async fn close_database(&self, pin: Pin) -> Result<(), FirewallError> {
+        let call = commands_invocation(firewall::close_database_commands(&pin))
+            .aim(format!("close the databases for {}", pin.container));
+        present(call.run_any().await).map(drop).map_err(FirewallError::CloseDatabase)
+    }
+
+    async fn database_pins(&self) -> Result<BTreeSet<Pin>, FirewallError> {
+        elements(firewall::DATABASES).await
+    }
+}
+
+/// The pins in one of the sets.
+async fn elements(set: &str) -> Result<BTreeSet<Pin>, FirewallError> {
+    match present(set_invocation(set).run_any().await).map_err(FirewallError::Look)? {
+        Some(output) => {
+            let json = output.whole_stdout().map_err(FirewallError::Look)?;
+            listing::pins(json, set).map_err(FirewallError::Form)
+        }
+        None => Ok(BTreeSet::new()),
     }
 }
 
@@ -85,9 +109,9 @@ fn table_invocation() -> Invocation {
         .keep(LISTING_MAX)
 }
 
-fn sources_invocation() -> Invocation {
+fn set_invocation(set: &str) -> Invocation {
     Invocation::new("nft")
-        .args(["-j", "list", "set", firewall::FAMILY, firewall::TABLE, firewall::SOURCES])
+        .args(["-j", "list", "set", firewall::FAMILY, firewall::TABLE, set])
         .aim("list the pinned addresses")
         .keep(LISTING_MAX)
 }
