@@ -6,7 +6,7 @@
 //! same functions.
 //!
 //! - tools: [`containers`] (nixos-container), [`systemd`], [`guests`] (the
-//!   systems inside), [`login`] (ssh), [`nix`], [`nftables`]; all processes are
+//!   systems inside), [`login`] (ssh), [`nix`], [`nftables`], [`postgres`]; all processes are
 //!   started by [`exec`];
 //! - files: [`rooted`] below container roots, [`journal`] of stopped ones;
 //! - records: [`state`] (SQLite) and [`lock`];
@@ -21,6 +21,7 @@ pub mod client_key;
 pub mod closures;
 pub mod confined;
 pub mod containers;
+pub mod database_password;
 pub mod doctor;
 pub mod exec;
 #[cfg(any(test, feature = "fake"))]
@@ -36,6 +37,7 @@ pub mod lock;
 pub mod login;
 pub mod nftables;
 pub mod nix;
+pub mod postgres;
 mod prepare;
 pub mod printable;
 pub mod progress;

@@ -2,14 +2,16 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use berth_core::conf_file::{ContainerConf, Ownership};
-use berth_core::firewall::Pin;
-use berth_core::{AddressPair, ContainerName, Layout, StorePath, Subnet, UnitState};
+use berth_core::firewall::{Pin, Pins};
+use berth_core::{AddressPair, ContainerName, Layout, PreviewId, StorePath, Subnet, UnitState};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::*;
 use crate::containers::{Containers, FakeContainers};
 use crate::nftables::{FakeFirewall, Firewall, FirewallError};
 use crate::nix::{FakeNix, Nix};
+use crate::postgres::{FakePostgres, Postgres, PostgresError};
 use crate::systemd::{FakeSystemd, Systemd, SystemdError};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -38,7 +40,7 @@ fn place() -> Place {
 /// A place with the firewall loaded and one stopped container.
 async fn place_with(name: ContainerName) -> Place {
     let place = place();
-    place.firewall.load(subnet(), &[]).await.unwrap();
+    place.firewall.load(subnet(), &Pins::default()).await.unwrap();
     place.containers.create(name, &conf(25)).await.unwrap();
     place
 }
@@ -199,4 +201,48 @@ async fn a_reboot_leaves_files_and_takes_the_firewall() {
     assert!(!firewall.is_current(subnet()).await.unwrap());
     assert!(matches!(firewall.pin(pin).await, Err(FirewallError::NotLoaded)));
     assert!(containers.list().unwrap().contains(&a1));
+}
+
+#[tokio::test]
+async fn a_database_that_is_half_made_or_half_removed_is_listed() {
+    let Place { world, .. } = &place();
+    let postgres = FakePostgres::new(world);
+    let (id, password) = (PreviewId::new(42), SecretString::from("word"));
+    world.hang_at(world.passed().len() + 1);
+    timeout(Duration::from_millis(20), postgres.ensure(id, &password)).await.expect_err("it hangs");
+    assert_eq!(postgres.list().await.unwrap(), [id].into());
+    assert!(world.database_password(id).is_none());
+    postgres.ensure(id, &password).await.unwrap();
+    assert_eq!(world.database_password(id).unwrap().expose_secret(), "word");
+    world.reboot();
+    assert_eq!(world.leftovers(), ["database berth_d42", "role berth_d42"]);
+
+    world.hang_at(world.passed().len() + 1);
+    timeout(Duration::from_millis(20), postgres.remove(id)).await.expect_err("it hangs");
+    assert_eq!(postgres.list().await.unwrap(), [id].into());
+    world.has_postgres(false);
+    let error = postgres.list().await.expect_err("nobody answers");
+    assert!(matches!(error, PostgresError::NotThere { .. }), "{error}");
+    world.has_postgres(true);
+    for _ in 0..2 {
+        postgres.remove(id).await.unwrap();
+        assert!(postgres.list().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_right_to_reach_the_databases_ends_with_the_pin() {
+    let Place { firewall, world, .. } = &place();
+    let pin = Pin { container: container("p12"), address: Ipv4Addr::new(10, 100, 0, 25) };
+    assert!(matches!(firewall.open_database(pin).await, Err(FirewallError::NotLoaded)));
+    firewall.load(subnet(), &Pins { sources: [pin].into(), ..Pins::default() }).await.unwrap();
+    for _ in 0..2 {
+        firewall.open_database(pin).await.unwrap();
+        assert_eq!(firewall.database_pins().await.unwrap(), [pin].into());
+    }
+    firewall.close_database(pin).await.unwrap();
+    assert_eq!(firewall.database_pins().await.unwrap(), [].into());
+    firewall.open_database(pin).await.unwrap();
+    firewall.unpin(pin).await.unwrap();
+    assert!(world.leftovers().is_empty());
 }

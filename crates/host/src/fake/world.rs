@@ -5,8 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use berth_core::firewall::Pin;
-use berth_core::{ContainerName, Layout, StorePath, Subnet, UnitState};
+use berth_core::firewall::Pins;
+use berth_core::{ContainerName, Layout, PreviewId, StorePath, Subnet, UnitState};
+use secrecy::SecretString;
 
 use super::faults::{Fault, Faults, Moment, Point, failure};
 use crate::exec::ExecError;
@@ -46,6 +47,9 @@ pub(crate) struct Inner {
     pub(crate) starts: BTreeMap<ContainerName, u32>,
     pub(crate) journals: BTreeMap<ContainerName, Vec<String>>,
     pub(crate) table: Option<Table>,
+    pub(crate) roles: BTreeMap<PreviewId, SecretString>,
+    pub(crate) databases: BTreeSet<PreviewId>,
+    pub(crate) is_without_postgres: bool,
     pub(crate) store: BTreeSet<StorePath>,
     pub(crate) flakes: BTreeMap<String, Result<StorePath, String>>,
     violations: Vec<String>,
@@ -63,7 +67,7 @@ pub(crate) struct Unit {
 /// The loaded firewall table.
 pub(crate) struct Table {
     pub(crate) subnet: Subnet,
-    pub(crate) pins: BTreeSet<Pin>,
+    pub(crate) pins: Pins,
 }
 
 impl FakeWorld {
@@ -170,6 +174,17 @@ impl FakeWorld {
         self.lock().store.retain(|path| held.contains(path.as_path()));
     }
 
+    /// Chooses whether a PostgreSQL runs on the host, as one does at first.
+    pub fn has_postgres(&self, is_running: bool) {
+        self.lock().is_without_postgres = !is_running;
+    }
+
+    /// The password that a preview's database takes, if it has one.
+    pub fn database_password(&self, id: PreviewId) -> Option<SecretString> {
+        let inner = self.lock();
+        inner.databases.get(&id).and_then(|id| inner.roles.get(id)).cloned()
+    }
+
     /// What a reboot of the host leaves: files, and nothing that ran or was
     /// loaded.
     pub fn reboot(&self) {
@@ -233,9 +248,12 @@ impl FakeWorld {
         let inner = self.lock();
         left.extend(inner.units.keys().map(|name| format!("unit {}", name.unit())));
         left.extend(inner.starts.keys().map(|name| format!("start counter of {name}")));
-        left.extend(
-            inner.table.iter().flat_map(|table| &table.pins).map(|pin| format!("pin {}", pin.element())),
-        );
+        if let Some(Table { pins, .. }) = &inner.table {
+            left.extend(pins.sources.iter().map(|pin| format!("pin {}", pin.element())));
+            left.extend(pins.databases.iter().map(|pin| format!("database pin {}", pin.element())));
+        }
+        left.extend(inner.roles.keys().map(|id| format!("role {}", id.database())));
+        left.extend(inner.databases.iter().map(|id| format!("database {}", id.database())));
         left.sort();
         left
     }
