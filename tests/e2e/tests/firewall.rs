@@ -93,6 +93,47 @@ fn containers_do_not_reach_each_other() {
     other.run(&format!("nc -z -w 5 {address} 22")).ok();
 }
 
+/// Whether a TCP connection from inside comes about.
+fn connects(from: &Agent, address: &str, port: u16) -> bool {
+    from.run(&format!("nc -z -w 5 {address} {port}")).run().is_success()
+}
+
+#[test]
+fn the_databases_are_reached_only_by_who_is_let_in_and_at_one_address_and_port() {
+    let host = BerthHost::boot("firewall-databases");
+    let one = Agent::create(&host, "firewall-one");
+    let other = Agent::create(&host, "firewall-other");
+    host.command("systemctl").args(["start", "postgresql"]).ok();
+    // The twin: it listens.
+    host.command("nc").args(["-z", "-w", "5", "10.100.0.1", "5432"]).ok();
+    assert!(!connects(&one, "10.100.0.1", 5432) && !connects(&other, "10.100.0.1", 5432));
+
+    let element = format!("{{ \"ve-{}\" . {} }}", one.container(), one.address());
+    host.command("nft").args(["add", "element", "inet", "berth", "databases", &element]).ok();
+    assert!(connects(&one, "10.100.0.1", 5432));
+    // PostgreSQL itself answers, and knows no such role.
+    let answer = one.run("PGPASSWORD=x psql -h 10.100.0.1 -U berth_d1 berth_d1 -c 'select 1'").run();
+    assert!(!answer.is_success() && answer.stderr.contains("password authentication failed"), "{answer}");
+    assert!(!connects(&other, "10.100.0.1", 5432));
+    for (address, port) in [("10.100.0.1", 8080), ("198.51.100.2", 5432), ("198.51.100.2", 22)] {
+        assert!(!connects(&one, address, port), "{address}:{port}");
+    }
+
+    // Its record does not say so: the next repair takes it back.
+    let found = agent(&host, &["doctor"]).run();
+    assert!(!found.is_success(), "{found}");
+    agent(&host, &["doctor", "--fix"]).ok();
+    agent(&host, &["doctor"]).ok();
+    assert!(!connects(&one, "10.100.0.1", 5432));
+    assert!(fetch(&one, "203.0.113.10").is_success());
+
+    // Nor does it stay for whoever gets the berth next.
+    host.command("nft").args(["add", "element", "inet", "berth", "databases", &element]).ok();
+    one.destroy();
+    let listed = host.command("nft").args(["list", "set", "inet", "berth", "databases"]).ok();
+    assert!(!listed.stdout.contains("elements"), "{listed}");
+}
+
 /// Sends UDP from a source address of choice, with an IPv4 header of its own
 /// making where the address is not one of the container.
 const SPOOF: &str = r"
