@@ -68,6 +68,12 @@ impl NspawnFlag {
     pub fn bind_read_only(source: &Path, target: &str) -> Result<Self, FlagError> {
         Self::new(format!("--bind-ro={}:{target}", source.display()))
     }
+
+    /// Binds `path` read-only to the same path inside, where its owner on the
+    /// host is the container's root.
+    pub fn bind_root_owned(path: &Path) -> Result<Self, FlagError> {
+        Self::new(format!("--bind-ro={path}:{path}:rootidmap", path = path.display()))
+    }
 }
 
 impl fmt::Display for NspawnFlag {

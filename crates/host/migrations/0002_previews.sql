@@ -48,6 +48,7 @@ CREATE TABLE previews (
     inputs        TEXT,                       -- of what is deployed, as a hash
     has_database  INTEGER NOT NULL DEFAULT 0, -- whether the host has one for it
     is_trusted    INTEGER NOT NULL,           -- whether it may have host secrets
+    last_build    INTEGER,                    -- whose log tells of its last build, if that is kept
     memory        TEXT    NOT NULL,
     cpus          TEXT    NOT NULL,
     tasks         TEXT    NOT NULL,

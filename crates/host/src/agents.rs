@@ -16,14 +16,14 @@ mod pause;
 use std::fmt;
 use std::time::Duration;
 
-use berth_core::guest::Preparation;
+use berth_core::guest::{AgentPreparation, Preparation};
 use berth_core::{ContainerName, Kind, Name};
 
 pub use self::build::{Built, build};
 pub use self::create::{CreateOptions, create, plan_create};
 pub use self::destroy::{Destroyed, destroy, expire, plan_destroy};
 pub(crate) use self::destroy::{clear, destroy_record};
-pub(crate) use self::error::chain;
+pub(crate) use self::error::{chain, left_detail};
 pub use self::error::{AgentError, Detail};
 pub use self::list::{AgentView, list, view};
 pub use self::pause::{start, stop};
@@ -77,11 +77,11 @@ async fn lock(host: &Host, container: ContainerName, action: &str) -> Result<Loc
 
 /// What is put into an agent's root, as configured now.
 fn preparation(host: &Host, name: &Name) -> Preparation {
-    Preparation {
+    Preparation::Agent(AgentPreparation {
         host_name: name.clone(),
         authorized_keys: host.config.agent.authorized_keys.clone(),
         credentials: host.config.agent.credentials.clone(),
-    }
+    })
 }
 
 /// Writes an event. The operation itself has happened, so that the event

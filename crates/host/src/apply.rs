@@ -108,6 +108,7 @@ async fn unless_it_must_end(step: &Step, interrupt: &Interrupt) {
         }
         Step::Pin(_)
         | Step::Unpin(_)
+        | Step::OpenDatabase(_)
         | Step::Create(..)
         | Step::Start(_)
         | Step::Stop(_)
@@ -150,6 +151,7 @@ async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
     match step {
         Step::Pin(pin) => firewall_table::pin(host, *pin).await?,
         Step::Unpin(pin) => firewall_table::unpin(host, *pin).await?,
+        Step::OpenDatabase(pin) => firewall_table::open_database(host, *pin).await?,
         Step::Create(name, conf) => tools.containers.create(*name, conf).await?,
         Step::Prepare(name, preparation) => prepare::apply(host, *name, preparation).await?,
         Step::Limit(name, limits) => tools.systemd.set_limits(*name, limits).await?,

@@ -219,7 +219,7 @@ impl Confined {
         call = call.arg("--setenv=LC_ALL=C.UTF-8");
         call = call.args(self.env.iter().map(|(name, value)| format!("--setenv={name}={value}")));
         call.args(["--", "timeout", &format!("--kill-after={}s", GRACE.as_secs()), &format!("{seconds}s")])
-            .args(self.argv.iter().map(|arg| unexpanded(arg)))
+            .args(self.argv.iter().map(unexpanded))
             .aim(self.aim.clone())
             .keep(self.keep)
             .deadline(self.deadline + 4 * GRACE)

@@ -7,12 +7,16 @@ use berth_core::{Config, Layout};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
+use crate::caddy::{Caddy, CaddyCli};
 use crate::containers::{Containers, ContainersError, NixosContainers};
 use crate::guests::{Guests, SystemdGuests};
 use crate::lock::Locks;
 use crate::login::{Logins, SshLogins};
+use crate::network::{HostNetwork, Network};
 use crate::nftables::{Firewall, NftCli};
 use crate::nix::{Nix, NixCli};
+use crate::postgres::{Postgres, PostgresAdmin};
+use crate::repos::{GitRepos, Repos};
 use crate::state::{State, StateError};
 use crate::systemd::{Systemd, SystemdUnits};
 
@@ -47,11 +51,22 @@ pub struct Tools {
     pub nix: Box<dyn Nix>,
     /// nftables.
     pub firewall: Box<dyn Firewall>,
+    /// Git.
+    pub repos: Box<dyn Repos>,
+    /// PostgreSQL.
+    pub postgres: Box<dyn Postgres>,
+    /// Caddy.
+    pub caddy: Box<dyn Caddy>,
+    /// The network between host and containers.
+    pub network: Box<dyn Network>,
 }
 
 impl Tools {
     /// The real ones.
-    pub fn real(layout: &Layout) -> Self {
+    pub fn real(layout: &Layout, config: &Config) -> Self {
+        let preview = config.preview.as_ref();
+        let caddy = preview.map(|preview| preview.caddy.clone()).unwrap_or_default();
+        let postgres = preview.map(|preview| preview.postgres.clone()).unwrap_or_default();
         Self {
             containers: Box::new(NixosContainers::new(layout)),
             systemd: Box::new(SystemdUnits::new(layout)),
@@ -59,6 +74,10 @@ impl Tools {
             logins: Box::new(SshLogins::new(layout)),
             nix: Box::new(NixCli),
             firewall: Box::new(NftCli),
+            repos: Box::new(GitRepos::new(layout)),
+            postgres: Box::new(PostgresAdmin::new(postgres.socket, postgres.role)),
+            caddy: Box::new(CaddyCli::new(caddy.config, caddy.admin)),
+            network: Box::new(HostNetwork),
         }
     }
 }
@@ -70,7 +89,7 @@ impl Host {
     /// lost, or its file system is not mounted. An empty one in its place would
     /// let reconcile remove them all, so that takes a word of a person.
     pub async fn open(layout: Layout, config: Config, lost: LostRecords) -> Result<Self, OpenError> {
-        let tools = Tools::real(&layout);
+        let tools = Tools::real(&layout, &config);
         if lost == LostRecords::Refuse && !layout.database().exists() {
             let containers = tools.containers.list()?;
             if !containers.is_empty() {

@@ -5,24 +5,22 @@
 //! owner and mode before it has its name.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use berth_core::ContainerName;
-use berth_core::guest::{self, Credential, Owner, Preparation};
+use berth_core::{ContainerName, Layout, Subnet};
+use berth_core::guest::{self, AgentPreparation, Credential, Owner, Preparation, PreviewPreparation};
 use berth_rooted::{Kind, Owner as FileOwner, RootDir, RootedError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::client_key::{self, ClientKeyError};
+use crate::environment::{self, EnvironmentError};
 use crate::host::Host;
 use crate::host_key::{HostKey, HostKeyError};
+use crate::secret_file::{self, SecretFileError};
 use crate::state::StateError;
 
-/// The most bytes of a credential file.
-const CREDENTIAL_MAX: u64 = 1 << 20;
 /// More entries than anybody configures; container root may have made more.
 const CREDENTIALS_MAX: usize = 1000;
 /// More than an ed25519 key has.
@@ -35,23 +33,16 @@ pub enum PrepareError {
     #[error(transparent)]
     Rooted(#[from] RootedError),
     /// A configured credential cannot be read.
-    #[error("credential `{name}`: `{}` cannot be read", path.display())]
+    #[error("credential `{name}`: {source}")]
     Credential {
         /// What it is called inside.
         name: String,
-        /// Where it should be on the host.
-        path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: SecretFileError,
     },
-    /// A configured credential is too large to be one.
-    #[error("credential `{name}`: `{}` has more than {CREDENTIAL_MAX} bytes", path.display())]
-    TooLarge {
-        /// What it is called inside.
-        name: String,
-        /// Where it is on the host.
-        path: PathBuf,
-    },
+    /// What the services of a preview are told.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// A file that is bound into containers cannot be written.
     #[error("`{}` cannot be written", path.display())]
     GuestFile {
@@ -74,23 +65,29 @@ pub enum PrepareError {
     NoRecord(ContainerName),
 }
 
-/// Prepares the root of a stopped container, and pins its host key in the
-/// record. A host key that is pinned and still there stays, so that people's
-/// own `known_hosts` stay true over a pause.
+/// Prepares the root of a stopped container.
 pub(crate) async fn apply(
     host: &Host,
     name: ContainerName,
     preparation: &Preparation,
 ) -> Result<(), PrepareError> {
+    match preparation {
+        Preparation::Agent(preparation) => agent(host, name, preparation).await,
+        Preparation::Preview(preparation) => preview(host, name, preparation).await,
+    }
+}
+
+/// Prepares an agent's root, and pins its host key in the record. A host key
+/// that is pinned and still there stays, so that people's own `known_hosts` stay
+/// true over a pause.
+async fn agent(host: &Host, name: ContainerName, preparation: &AgentPreparation) -> Result<(), PrepareError> {
     let record = host.state.berth_in(name).await?.ok_or(PrepareError::NoRecord(name))?;
     let client_line = client_key::public_line(&host.layout)?;
-    let layout = host.layout.clone();
-    let services = host.config.subnet.services_address().to_string();
+    let (layout, subnet) = (host.layout.clone(), host.config.subnet);
     let preparation = preparation.clone();
     let pinned = record.host_key.clone();
     let new_pin = tokio::task::spawn_blocking(move || {
-        write_guest_file(&layout.guest_resolv_conf(), &format!("nameserver {services}\noptions edns0\n"))?;
-        let root = RootDir::open(&layout.container_roots_dir(), &name.to_string())?;
+        let root = open(&layout, subnet, name)?;
         write_files(&root, &preparation, &client_line)?;
         write_host_key(&root, pinned.as_deref())
     })
@@ -102,7 +99,39 @@ pub(crate) async fn apply(
     Ok(())
 }
 
-fn write_files(root: &RootDir, preparation: &Preparation, client_line: &str) -> Result<(), PrepareError> {
+/// Prepares a preview's root: what its services are told, for them alone.
+async fn preview(
+    host: &Host,
+    name: ContainerName,
+    preparation: &PreviewPreparation,
+) -> Result<(), PrepareError> {
+    let (layout, subnet) = (host.layout.clone(), host.config.subnet);
+    let preparation = preparation.clone();
+    tokio::task::spawn_blocking(move || {
+        let root = open(&layout, subnet, name)?;
+        let host_name = format!("{}\n", preparation.host_name);
+        root.write_file(Path::new(guest::HOST_NAME), host_name.as_bytes(), owner(Owner::Root), 0o644)?;
+        let services = FileOwner { uid: guest::SERVICES_ID, gid: guest::SERVICES_ID };
+        let variables = environment::render(&layout, subnet, &preparation.environment)?;
+        root.write_file(Path::new(guest::ENVIRONMENT), variables.as_bytes(), services, 0o400)?;
+        match environment::token(&preparation.environment)? {
+            Some(token) => root.write_file(Path::new(guest::TOKEN), token.as_bytes(), services, 0o400)?,
+            None => root.remove_file(Path::new(guest::TOKEN))?,
+        }
+        Ok(())
+    })
+    .await
+    .expect("preparing a root does not panic")
+}
+
+/// The root of a container, once what is bound into it is there.
+fn open(layout: &Layout, subnet: Subnet, name: ContainerName) -> Result<RootDir, PrepareError> {
+    let services = subnet.services_address();
+    write_guest_file(&layout.guest_resolv_conf(), &format!("nameserver {services}\noptions edns0\n"))?;
+    Ok(RootDir::open(&layout.container_roots_dir(), &name.to_string())?)
+}
+
+fn write_files(root: &RootDir, preparation: &AgentPreparation, client_line: &str) -> Result<(), PrepareError> {
     let as_root = owner(Owner::Root);
     let host_name = format!("{}\n", preparation.host_name);
     root.write_file(Path::new(guest::HOST_NAME), host_name.as_bytes(), as_root, 0o644)?;
@@ -114,7 +143,8 @@ fn write_files(root: &RootDir, preparation: &Preparation, client_line: &str) -> 
     root.write_file(Path::new(guest::AUTHORIZED_KEYS), keys.as_bytes(), as_root, 0o644)?;
     remove_old_credentials(root, &preparation.credentials)?;
     for credential in &preparation.credentials {
-        let content = read_credential(credential)?;
+        let content = secret_file::read(&credential.source)
+            .map_err(|source| PrepareError::Credential { name: credential.name.to_string(), source })?;
         let path = credential.name.guest_path();
         root.write_file(Path::new(&path), &content, owner(credential.owner), credential.mode.bits())?;
     }
@@ -154,30 +184,6 @@ fn write_host_key(root: &RootDir, pinned: Option<&str>) -> Result<Option<String>
 
 fn owner(owner: Owner) -> FileOwner {
     FileOwner { uid: owner.id(), gid: owner.id() }
-}
-
-fn read_credential(credential: &Credential) -> Result<Zeroizing<Vec<u8>>, PrepareError> {
-    let refuse = |source| PrepareError::Credential {
-        name: credential.name.to_string(),
-        path: credential.source.clone(),
-        source,
-    };
-    // Not blocking: a FIFO in the place of a secret must not hang us.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file =
-        File::options().read(true).custom_flags(nonblocking).open(&credential.source).map_err(refuse)?;
-    if !file.metadata().map_err(refuse)?.is_file() {
-        return Err(refuse(io::Error::other("it is not a regular file")));
-    }
-    let mut content = Zeroizing::new(Vec::new());
-    file.take(CREDENTIAL_MAX + 1).read_to_end(&mut content).map_err(refuse)?;
-    if content.len() as u64 > CREDENTIAL_MAX {
-        return Err(PrepareError::TooLarge {
-            name: credential.name.to_string(),
-            path: credential.source.clone(),
-        });
-    }
-    Ok(content)
 }
 
 /// Writes a file that is bound read-only into every container; one that is

@@ -19,6 +19,7 @@ use crate::firewall_table;
 use crate::host::{Host, duration};
 use crate::inventory::{Inventory, InventoryError};
 use crate::lock::{Lock, LockError};
+use crate::previews;
 use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, StateError};
 
@@ -69,6 +70,9 @@ pub async fn reconcile(
     let mut report = Report::default();
     firewall(host, progress, &mut report).await;
     half_way_records(host, by, progress, &mut report).await?;
+    if let Err(error) = previews::repair(host, by, progress, interrupt, &mut report).await {
+        report.left.push(format!("looked after the previews: {}", agents::chain(&error)));
+    }
     leftovers(host, progress, &mut report).await?;
     unused_closures(host, progress, &mut report).await;
     for stale in host.locks.remove_stale()? {

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use berth_core::ContainerName;
+
 use crate::exec::Invocation;
 
 /// What systemctl needs to take a stop, without waiting for its end.
@@ -10,11 +12,24 @@ const QUESTION: Duration = Duration::from_secs(30);
 
 /// Stops a unit when it is dropped: systemd goes on with what its client asked
 /// for, also when the client has gone.
-pub(crate) struct StopWhenDropped(Option<String>);
+pub(crate) struct StopWhenDropped(Option<Stop>);
+
+#[derive(Clone)]
+struct Stop {
+    unit: String,
+    /// Whose systemd runs it, if not the host's.
+    container: Option<ContainerName>,
+}
 
 impl StopWhenDropped {
+    /// A unit of the host.
     pub(crate) fn new(unit: String) -> Self {
-        Self(Some(unit))
+        Self(Some(Stop { unit, container: None }))
+    }
+
+    /// A unit inside a container.
+    pub(crate) fn inside(container: ContainerName, unit: String) -> Self {
+        Self(Some(Stop { unit, container: Some(container) }))
     }
 
     /// The unit has ended by itself, or is meant to go on.
@@ -28,22 +43,33 @@ impl Drop for StopWhenDropped {
     /// came later could hit the next start. A runtime of its own, as the one
     /// around may be going down.
     fn drop(&mut self) {
-        let Some(unit) = self.0.take() else { return };
-        let stop_unit = unit.clone();
-        let stop = move || {
+        let Some(stop) = self.0.take() else { return };
+        let invocation = stop.invocation();
+        let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let stop = Invocation::new("systemctl")
-                .args(["stop", "--no-block", "--", &stop_unit])
-                .aim(format!("stop {stop_unit}"))
-                .deadline(QUESTION);
             match runtime {
                 // One that is not loaded has ended by itself.
-                Ok(runtime) => runtime.block_on(stop.run_any()).map(drop).map_err(|error| error.to_string()),
+                Ok(runtime) => {
+                    runtime.block_on(invocation.run_any()).map(drop).map_err(|error| error.to_string())
+                }
                 Err(error) => Err(error.to_string()),
             }
         };
-        if let Ok(Err(error)) = thread::spawn(stop).join() {
-            tracing::warn!(unit, error, "an abandoned unit could not be stopped");
+        if let Ok(Err(error)) = thread::spawn(run).join() {
+            tracing::warn!(unit = stop.unit, error, "an abandoned unit could not be stopped");
         }
+    }
+}
+
+impl Stop {
+    fn invocation(&self) -> Invocation {
+        let mut stop = Invocation::new("systemctl");
+        if let Some(container) = self.container {
+            // A hostile guest never answers.
+            stop = stop.args(["--machine", &container.to_string()]).ends_without_us();
+        }
+        stop.args(["stop", "--no-block", "--", &self.unit])
+            .aim(format!("stop {}", self.unit))
+            .deadline(QUESTION)
     }
 }

@@ -68,13 +68,27 @@ pub struct CaddyConfig {
     pub admin: String,
 }
 
-/// How to reach PostgreSQL.
+impl Default for CaddyConfig {
+    /// As the NixOS module sets Caddy up.
+    fn default() -> Self {
+        Self { config: "/etc/caddy/Caddyfile".into(), admin: "unix//run/caddy/admin.sock".to_owned() }
+    }
+}
+
+/// How to reach `PostgreSQL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresConfig {
     /// The folder of its socket.
     pub socket: PathBuf,
     /// The role that makes databases and roles.
     pub role: String,
+}
+
+impl Default for PostgresConfig {
+    /// As PostgreSQL has its socket, and the role that the NixOS module makes.
+    fn default() -> Self {
+        Self { socket: "/run/postgresql".into(), role: "berth".to_owned() }
+    }
 }
 
 /// How much repositories may ask of the host.
@@ -269,18 +283,18 @@ fn secrets(section: &mut Section) -> Vec<SecretGrant> {
 }
 
 fn caddy(section: &mut Section) -> CaddyConfig {
+    let default = CaddyConfig::default();
     CaddyConfig {
-        config: path(section, "config").unwrap_or_else(|| "/etc/caddy/Caddyfile".into()),
-        admin: section
-            .checked("admin", check_admin)
-            .unwrap_or_else(|| "unix//run/caddy/admin.sock".to_owned()),
+        config: path(section, "config").unwrap_or(default.config),
+        admin: section.checked("admin", check_admin).unwrap_or(default.admin),
     }
 }
 
 fn postgres(section: &mut Section) -> PostgresConfig {
+    let default = PostgresConfig::default();
     PostgresConfig {
-        socket: path(section, "socket").unwrap_or_else(|| "/run/postgresql".into()),
-        role: section.checked("role", check_role).unwrap_or_else(|| "berth".to_owned()),
+        socket: path(section, "socket").unwrap_or(default.socket),
+        role: section.checked("role", check_role).unwrap_or(default.role),
     }
 }
 

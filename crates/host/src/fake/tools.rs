@@ -1,12 +1,16 @@
 //! The fakes as the tools of a host.
 
 use super::FakeWorld;
+use crate::caddy::FakeCaddy;
 use crate::containers::FakeContainers;
 use crate::guests::FakeGuests;
 use crate::host::Tools;
 use crate::login::FakeLogins;
+use crate::network::FakeNetwork;
 use crate::nftables::FakeFirewall;
 use crate::nix::FakeNix;
+use crate::postgres::FakePostgres;
+use crate::repos::FakeRepos;
 use crate::systemd::FakeSystemd;
 
 impl FakeWorld {
@@ -19,6 +23,10 @@ impl FakeWorld {
             logins: Box::new(FakeLogins::new(self)),
             nix: Box::new(FakeNix::new(self)),
             firewall: Box::new(FakeFirewall::new(self)),
+            repos: Box::new(FakeRepos::new(self)),
+            postgres: Box::new(FakePostgres::new(self)),
+            caddy: Box::new(FakeCaddy::new(self)),
+            network: Box::new(FakeNetwork::new(self)),
         }
     }
 }

@@ -10,7 +10,10 @@ use berth_core::{ContainerName, Layout, PreviewId, StorePath, Subnet, UnitState}
 use secrecy::SecretString;
 
 use super::faults::{Fault, Faults, Moment, Point, failure};
+use crate::caddy::FakeCaddyState;
 use crate::exec::ExecError;
+use crate::nix::PlannedPreviews;
+use crate::network::FakeNetworkState;
 
 /// A host in memory and below one folder. Clones are the same world.
 #[derive(Clone)]
@@ -52,6 +55,16 @@ pub(crate) struct Inner {
     pub(crate) is_without_postgres: bool,
     pub(crate) store: BTreeSet<StorePath>,
     pub(crate) flakes: BTreeMap<String, Result<StorePath, String>>,
+    pub(crate) previews: PlannedPreviews,
+    pub(crate) repositories: crate::repos::fake::Repositories,
+    pub(crate) caddy: FakeCaddyState,
+    pub(crate) network: FakeNetworkState,
+    /// Services that fail whenever they are started, in every container.
+    pub(crate) failing_services: BTreeSet<String>,
+    /// Every start of a service: `p1 web.service`.
+    pub(crate) services: Vec<String>,
+    /// Files put into running containers: `p1:/etc/preview.env`.
+    pub(crate) guest_files: BTreeMap<String, String>,
     violations: Vec<String>,
     faults: Faults,
     is_hanging: bool,

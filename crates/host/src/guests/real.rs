@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use berth_core::meta::UnitName;
 use berth_core::{ContainerName, Health};
 use serde::Deserialize;
 
-use super::{Condition, GuestError, Guests};
-use crate::exec::Invocation;
+use super::{Condition, GuestError, GuestFile, Guests, services};
+use crate::exec::{Invocation, Watcher};
 use crate::printable::{printable, printable_line};
 
 /// How long a guest may take to answer. It may be hostile and never do so.
@@ -35,6 +36,31 @@ impl Guests for SystemdGuests {
     async fn journal_tail(&self, name: ContainerName, lines: u32) -> Result<String, GuestError> {
         let output = journal_invocation(name, lines).run().await.map_err(GuestError::Journal)?;
         Ok(printable(&output.stdout.text()))
+    }
+
+    async fn restart_unit(
+        &self,
+        name: ContainerName,
+        unit: &UnitName,
+        deadline: Duration,
+    ) -> Result<(), GuestError> {
+        services::restart(name, unit, deadline).await
+    }
+
+    async fn start_units(&self, name: ContainerName, units: &[UnitName]) -> Result<(), GuestError> {
+        services::start_in_order(name, units).await
+    }
+
+    async fn unit_tail(&self, name: ContainerName, unit: &str, lines: u32) -> Result<String, GuestError> {
+        services::tail(name, unit, lines).await
+    }
+
+    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
+        services::follow(name, unit, log).await;
+    }
+
+    async fn replace_file(&self, name: ContainerName, file: GuestFile) -> Result<(), GuestError> {
+        services::replace_file(name, file).await
     }
 }
 

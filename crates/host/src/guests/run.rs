@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use berth_core::ContainerName;
-use berth_core::guest::{AGENT_USER, Owner};
+use berth_core::guest::AGENT_USER;
+use berth_core::{ContainerName, Kind};
 use thiserror::Error;
 
 use crate::exec::{ExecError, Exit, Invocation, Stdin};
@@ -41,12 +41,25 @@ const PLAINLY: &str = r#"trap : HUP INT TERM; { (exec 2>&3 3>&-; exec "$@"); exi
 const AT_TERMINAL: &str =
     r#"trap : HUP INT TERM; { (exec 2>&3 3>&- <&1; exec setsid --ctty "$@"); exit $?; } 3>&2 2>/dev/null"#;
 
+/// The user inside whom a preview's services run as.
+const PREVIEW_USER: &str = "preview";
+
 /// How much of the command's name the journal inside shows.
 const SHOWN_MAX: usize = 60;
 
 /// How long the unit of an interrupted run may take to stop: as long as
 /// systemd gives it before it kills, and a little more.
 const STOP: Duration = Duration::from_secs(100);
+
+/// As whom a command runs inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Container root.
+    Root,
+    /// The one whom the container is for: who works in an agent, and whom the
+    /// services of a preview run as.
+    Own,
+}
 
 /// What the command is connected to. None of our own descriptors is handed
 /// over in any case.
@@ -64,7 +77,7 @@ pub enum Stdio {
 #[derive(Clone, Debug)]
 pub struct Run {
     container: ContainerName,
-    user: Owner,
+    user: User,
     stdio: Stdio,
     argv: Vec<String>,
     unit: String,
@@ -86,7 +99,7 @@ impl Run {
     /// one container.
     pub fn new(
         container: ContainerName,
-        user: Owner,
+        user: User,
         stdio: Stdio,
         argv: &[OsString],
         random: u64,
@@ -120,9 +133,10 @@ impl Run {
     /// client ends early the command goes on inside until
     /// [`stop_invocation`](Self::stop_invocation) has run.
     pub fn invocation(&self) -> Invocation {
-        let user = match self.user {
-            Owner::Root => "root",
-            Owner::Agent => AGENT_USER,
+        let user = match (self.user, self.container.kind()) {
+            (User::Root, Kind::Agent | Kind::Preview) => "root",
+            (User::Own, Kind::Agent) => AGENT_USER,
+            (User::Own, Kind::Preview) => PREVIEW_USER,
         };
         let run = Invocation::new("systemd-run")
             .args(["--quiet", "--machine", &self.container.to_string(), "--uid", user])
@@ -145,7 +159,7 @@ impl Run {
     /// What the units inside are listed as, without arguments.
     fn description(&self) -> String {
         let command: String = printable_line(&self.argv[0]).chars().take(SHOWN_MAX).collect();
-        format!("agent run {command}")
+        format!("{} run {command}", self.container.kind().as_str())
     }
 
     /// Stops it and all that it has started. That it has ended already is no
@@ -173,30 +187,38 @@ fn unexpanded(arg: &str) -> String {
 mod tests {
     use super::*;
 
-    fn run(user: Owner, stdio: Stdio, argv: &[&str]) -> Run {
+    fn run(user: User, stdio: Stdio, argv: &[&str]) -> Run {
         let argv: Vec<OsString> = argv.iter().map(Into::into).collect();
         Run::new("a12".parse().expect("a container"), user, stdio, &argv, 0x2a).expect("a command")
     }
 
     #[test]
     fn a_run_is_this_call() {
-        let piped = run(Owner::Agent, Stdio::Pipe, &["printf", "%s\n", "$HOME", "a b"]);
+        let piped = run(User::Own, Stdio::Pipe, &["printf", "%s\n", "$HOME", "a b"]);
         insta::assert_snapshot!(piped.invocation().call());
         insta::assert_snapshot!(piped.stop_invocation().call(), @"systemctl --machine a12 stop -- berth-run-000000000000002a.service");
     }
 
     #[test]
     fn a_run_at_a_terminal_is_this_call() {
-        let at_terminal = run(Owner::Root, Stdio::Terminal("xterm-256color".to_owned()), &["htop"]);
+        let at_terminal = run(User::Root, Stdio::Terminal("xterm-256color".to_owned()), &["htop"]);
         insta::assert_snapshot!(at_terminal.invocation().call());
+    }
+
+    #[test]
+    fn in_a_preview_commands_run_as_its_services_do() {
+        let argv = ["id".into()];
+        let run = Run::new("p7".parse().expect("a container"), User::Own, Stdio::Pipe, &argv, 0x2a);
+        let call = run.expect("a command").invocation().call().to_string();
+        assert!(call.contains("--machine p7 --uid preview "), "{call}");
+        assert!(call.contains("'preview run id'"), "{call}");
     }
 
     #[test]
     fn what_cannot_be_run_is_refused() {
         use std::os::unix::ffi::OsStringExt;
-        let new = |argv: &[OsString]| {
-            Run::new("a1".parse().expect("a container"), Owner::Agent, Stdio::Pipe, argv, 0)
-        };
+        let new =
+            |argv: &[OsString]| Run::new("a1".parse().expect("a container"), User::Own, Stdio::Pipe, argv, 0);
         assert_eq!(new(&[]).expect_err("nothing to run"), RunError::Empty);
         let bytes = OsString::from_vec(vec![b'a', 0xff]);
         assert_eq!(new(std::slice::from_ref(&bytes)).expect_err("no text"), RunError::NotUtf8(bytes));

@@ -22,6 +22,10 @@ use super::row::Fields;
 use super::{State, StateError};
 use crate::lock::{Lock, LockName};
 
+mod previews;
+
+pub use self::previews::{NewPreviewBuild, PreviewClosure, PreviewSystem};
+
 const TABLE: &str = "closures";
 
 /// The number of a closure, and of its garbage-collector root. It is never
@@ -227,13 +231,15 @@ impl State {
         row.map(|row| self.closure(&row)).transpose()
     }
 
-    /// The closures that are neither current nor used by a berth, the oldest
-    /// first: [`State::forget_closure`] removes them.
+    /// The closures of agents that are neither current nor used by a berth, the
+    /// oldest first: [`State::forget_closure`] removes them. Those of previews
+    /// stay for a while: [`State::leaving_preview_closures`].
     pub async fn unused_closures(&self) -> Result<Vec<ClosureRecord>, StateError> {
         let rows = sqlx::query(
-            "SELECT * FROM closures WHERE build_lock IS NULL AND is_current = 0 \
+            "SELECT * FROM closures WHERE kind = ? AND build_lock IS NULL AND is_current = 0 \
              AND NOT EXISTS (SELECT 1 FROM berths WHERE closure_id = closures.id) ORDER BY id",
         )
+        .bind(Kind::Agent.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(self.failed("list the unused closures"))?;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_core::phase::PhaseError;
-use berth_core::{Kind, Name, Phase, Subnet};
+use berth_core::preview_phase::PreviewPhaseError;
+use berth_core::{BranchName, Kind, Name, Phase, PreviewId, PreviewPhase, PullNumber, RepoName, Subnet};
 use thiserror::Error;
 
 use super::{BerthId, ClosureId};
@@ -127,6 +128,53 @@ pub enum StateError {
     /// That cannot happen to a berth in this phase.
     #[error(transparent)]
     Phase(#[from] PhaseError),
+    /// This branch or pull request has a preview already.
+    #[error(
+        "{} of {repo} has a preview already: `{slug}`; bring it up to date with `preview update {slug}`",
+        pull.map_or_else(|| format!("the branch `{branch}`"), |pull| format!("pull request {pull}"))
+    )]
+    PreviewExists {
+        /// The repository.
+        repo: RepoName,
+        /// The branch.
+        branch: BranchName,
+        /// The pull request.
+        pull: Option<PullNumber>,
+        /// What that preview is called.
+        slug: Name,
+    },
+    /// A host name belongs to another preview.
+    #[error(
+        "the host name `{label}` is taken by the preview `{owner}`; choose another slug or prefix, \
+         or remove that one with `preview destroy {owner}`"
+    )]
+    HostTaken {
+        /// The first label of the host name.
+        label: Name,
+        /// The slug of the preview that has it.
+        owner: String,
+    },
+    /// The preview went on to another phase meanwhile.
+    #[error(
+        "`{slug}` is {found} by now and was {expected}: another command works on it, try again when that is done"
+    )]
+    PreviewChanged {
+        /// The slug.
+        slug: Name,
+        /// The phase that the caller saw.
+        expected: PreviewPhase,
+        /// The phase that it is in.
+        found: PreviewPhase,
+    },
+    /// The preview has no record any more.
+    #[error("preview {id} has no record any more: another command removed it")]
+    PreviewGone {
+        /// Its number.
+        id: PreviewId,
+    },
+    /// That cannot happen to a preview in this phase.
+    #[error(transparent)]
+    PreviewPhase(#[from] PreviewPhaseError),
     /// The closure was removed, or its build has not finished.
     #[error("closure {id} is not there to be used: build one with `agent build`")]
     ClosureGone {

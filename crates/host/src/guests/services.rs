@@ -1,0 +1,151 @@
+//! The services of a preview, through the systemd inside its container.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use berth_core::ContainerName;
+use berth_core::meta::UnitName;
+
+use super::{GuestError, GuestFile};
+use crate::exec::{ExecError, Invocation, Stdin, Watcher};
+use crate::printable::{printable, printable_line};
+use crate::stop_when_dropped::StopWhenDropped;
+
+/// How long a guest may take to answer. It may be hostile and never do so.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How much of an answer is kept.
+const ANSWER_MAX: usize = 256 << 10;
+/// How long a service is followed: longer than any deadline that an operator
+/// would set for it.
+const FOLLOWED: Duration = Duration::from_hours(24);
+
+/// Where the few programs that Berth calls inside are looked for.
+const PATH: &str = "PATH=/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Starts one after the other; the texts are arguments.
+const IN_ORDER: &str = r#"for unit; do systemctl restart -- "$unit" || exit; done"#;
+
+/// systemd-run passes lines on from stderr as they come.
+const TO_STDERR: &str = r#"exec "$@" >&2"#;
+
+/// Owner and mode come before the first byte, the name last.
+const REPLACE: &str = r#"
+umask 077
+new=$1.berth-new
+rm -f -- "$new" && : >"$new" && chown -- "$2" "$new" && chmod -- "$3" "$new" && cat >"$new" && mv -f -- "$new" "$1"
+"#;
+
+pub(super) async fn restart(
+    name: ContainerName,
+    unit: &UnitName,
+    deadline: Duration,
+) -> Result<(), GuestError> {
+    match restart_invocation(name, unit, deadline).run().await {
+        Ok(_) => Ok(()),
+        Err(ExecError::Deadline { .. }) => {
+            // It may have ended at this moment, or hang for good: the deadline
+            // is what is told.
+            let _ = stop_invocation(name, unit).run_any().await;
+            Err(GuestError::UnitDeadline { container: name, unit: unit.clone(), after: deadline })
+        }
+        Err(error) => Err(GuestError::Unit(error)),
+    }
+}
+
+pub(super) async fn start_in_order(name: ContainerName, units: &[UnitName]) -> Result<(), GuestError> {
+    let run = inside(name)
+        .args(["--collect", "--unit=berth-start.service", "--", "/bin/sh", "-c"])
+        .arg(unexpanded(IN_ORDER))
+        .arg("sh")
+        .args(units.iter().map(UnitName::as_str))
+        .aim(format!("start the services of {name}"))
+        .deadline(ANSWER)
+        .ends_without_us();
+    run.run().await.map(drop).map_err(GuestError::Unit)
+}
+
+pub(super) async fn tail(name: ContainerName, unit: &str, lines: u32) -> Result<String, GuestError> {
+    let read = inside(name)
+        .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--", "journalctl"])
+        .args(["--lines", &lines.to_string(), "--output=cat", "--no-pager", "--quiet", "--unit", unit])
+        .aim(format!("read the log of {unit} in {name}"))
+        .keep(ANSWER_MAX)
+        .deadline(ANSWER)
+        .ends_without_us();
+    let output = read.run().await.map_err(GuestError::Journal)?;
+    Ok(printable(&output.stdout.text()))
+}
+
+pub(super) async fn follow(name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
+    static FOLLOWERS: AtomicU64 = AtomicU64::new(0);
+    let number = FOLLOWERS.fetch_add(1, Ordering::Relaxed);
+    let follower = format!("berth-follow-{}-{number}.service", std::process::id());
+    let safe_log = |line: &str| log(&printable_line(line));
+    let dropped = StopWhenDropped::inside(name, follower.clone());
+    let run = inside(name)
+        .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--unit", &follower])
+        .args(["--", "/bin/sh", "-c", &unexpanded(TO_STDERR), "sh", "journalctl", "--follow", "--lines=0"])
+        .args(["--output=cat", "--no-pager", "--quiet", "--unit", unit.as_str()])
+        .aim(format!("follow the log of {unit} in {name}"))
+        .keep(ANSWER_MAX)
+        .deadline(FOLLOWED);
+    if let Err(error) = run.run_watched(&safe_log).await {
+        tracing::debug!(%name, %unit, %error, "the log could not be followed");
+    }
+    dropped.disarm();
+    // Its end is not the end of the service.
+    std::future::pending::<()>().await;
+}
+
+pub(super) async fn replace_file(name: ContainerName, file: GuestFile) -> Result<(), GuestError> {
+    let GuestFile { path, content, owner, mode } = file;
+    let write = inside(name)
+        .args(["--pipe", "--wait", "--collect", "--", "/bin/sh", "-c", &unexpanded(REPLACE), "sh", &path])
+        .args([format!("{owner}:{owner}"), format!("{mode:04o}")])
+        .stdin(Stdin::Bytes(content.to_vec()))
+        .aim(format!("write `{path}` in {name}"))
+        .deadline(ANSWER)
+        .ends_without_us();
+    write.run().await.map(drop).map_err(GuestError::File)
+}
+
+fn inside(name: ContainerName) -> Invocation {
+    Invocation::new("systemd-run")
+        .args(["--quiet", "--machine", &name.to_string()])
+        .arg(format!("--setenv={PATH}"))
+}
+
+fn restart_invocation(name: ContainerName, unit: &UnitName, deadline: Duration) -> Invocation {
+    Invocation::new("systemctl")
+        .args(["--machine", &name.to_string(), "restart", "--", unit.as_str()])
+        .aim(format!("start {unit} in {name}"))
+        .keep(ANSWER_MAX)
+        .deadline(deadline)
+        .ends_without_us()
+}
+
+fn stop_invocation(name: ContainerName, unit: &UnitName) -> Invocation {
+    Invocation::new("systemctl")
+        .args(["--machine", &name.to_string(), "stop", "--no-block", "--", unit.as_str()])
+        .aim(format!("stop {unit} in {name}"))
+        .deadline(ANSWER)
+        .ends_without_us()
+}
+
+/// An argument as it must be given to systemd, which replaces `$NAME` and
+/// `${NAME}` in commands.
+fn unexpanded(arg: &str) -> String {
+    arg.replace('$', "$$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_is_this_call() {
+        let unit: UnitName = "setup".parse().expect("a unit");
+        let call = restart_invocation("p7".parse().expect("a container"), &unit, ANSWER).call();
+        insta::assert_snapshot!(call, @"systemctl --machine p7 restart -- setup.service");
+    }
+}

@@ -1,0 +1,130 @@
+//! The operations on previews.
+//!
+//! A deployment is: fetch the commit → build its closure → take its host names
+//! → make a berth → set up its services → wait until it answers → lead requests
+//! to it → record it. Nothing is recorded as deployed before it answers. At an
+//! update the second berth grows beside the first, which serves until the route
+//! is switched, and what comes to nothing is taken back from the new berth only.
+//!
+//! Like the operations on agents these know nothing of a command line. A
+//! preview under change is locked as a whole; a process that is killed in the
+//! middle leaves a half-way phase with a free lock, which [`repair`] finishes or
+//! takes back.
+
+mod build;
+mod create;
+mod database;
+mod deploy;
+mod destroy;
+mod error;
+mod list;
+mod new_berth;
+mod ready;
+mod repair;
+mod restart;
+mod route;
+mod services;
+mod told;
+mod update;
+
+use std::time::Duration;
+
+use berth_core::config::PreviewConfig;
+use berth_core::repo::{BranchName, CommitSha, PullNumber, RepoName};
+use berth_core::{ContainerName, Kind, Name};
+
+pub use self::build::{PreviewBuilt, build};
+pub use self::create::{CreateOptions, create};
+pub use self::destroy::{destroy, expire};
+pub use self::error::{DeployError, PreviewError};
+pub use self::list::{PreviewView, container_of, list, view};
+pub(crate) use self::repair::{repair, strays};
+pub use self::restart::restart;
+pub use self::update::{UpdateKind, UpdateOptions, Updated, update};
+
+use crate::agents::Actor;
+use crate::host::{Host, duration};
+use crate::lock::{Lock, LockName};
+use crate::state::{NewEvent, Outcome, PreviewRecord};
+
+/// What is to be deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The repository.
+    pub repo: RepoName,
+    /// The branch; of a pull request, the branch that it comes from.
+    pub branch: BranchName,
+    /// The pull request, if it is one: its head is taken from the base
+    /// repository, never a branch of the same name.
+    pub pull: Option<PullNumber>,
+    /// The commit; the newest if nothing. It must belong to that branch or
+    /// pull request.
+    pub commit: Option<CommitSha>,
+}
+
+/// The record of a preview, or the error that there is none.
+pub async fn find(host: &Host, slug: &Name) -> Result<PreviewRecord, PreviewError> {
+    match host.state.preview_called(slug).await? {
+        Some(record) => Ok(record),
+        None => {
+            let records = host.state.previews().await?;
+            let near = slug.nearest(records.iter().map(|record| &record.slug)).cloned();
+            Err(PreviewError::NotFound { slug: slug.clone(), near })
+        }
+    }
+}
+
+/// What the operator has configured of previews.
+fn config(host: &Host) -> Result<&PreviewConfig, PreviewError> {
+    host.config.preview.as_ref().ok_or(PreviewError::NotConfigured)
+}
+
+/// Waits for the preview's lock as long as whoever holds it may reasonably
+/// take to deploy it.
+async fn lock(host: &Host, record: &PreviewRecord, action: &str) -> Result<Lock, PreviewError> {
+    let mut patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
+    if let Some(config) = &host.config.preview {
+        let deadlines = &config.deadlines;
+        for more in [deadlines.fetch, deadlines.setup, deadlines.ready, deadlines.drain] {
+            patience += duration(more);
+        }
+    }
+    Ok(host.locks.lock(LockName::Preview(record.id), action, patience + Duration::from_secs(30)).await?)
+}
+
+/// The record under its lock: it may have changed while the lock was waited
+/// for, and the slug may have been given to another preview since.
+async fn locked(host: &Host, slug: &Name, action: &str) -> Result<(PreviewRecord, Lock), PreviewError> {
+    let seen = find(host, slug).await?;
+    let lock = lock(host, &seen, action).await?;
+    match host.state.preview_of(seen.id).await? {
+        Some(record) => Ok((record, lock)),
+        None => Err(PreviewError::NotFound { slug: slug.clone(), near: None }),
+    }
+}
+
+/// Writes an event. The operation itself has happened, so that the event
+/// cannot be written is only logged.
+async fn note(
+    host: &Host,
+    by: &Actor,
+    record: &PreviewRecord,
+    container: Option<ContainerName>,
+    action: &'static str,
+    outcome: Outcome,
+    detail: Option<String>,
+) {
+    let event = NewEvent {
+        at: (host.now)(),
+        actor: by.to_string(),
+        kind: Kind::Preview,
+        name: Some(record.slug.clone()),
+        container,
+        action: action.to_owned(),
+        outcome,
+        detail,
+    };
+    if let Err(error) = host.state.add_event(event).await {
+        tracing::error!(action, slug = %record.slug, %error, "the event could not be recorded");
+    }
+}

@@ -1,0 +1,174 @@
+//! From a branch to everything that a deployment of it needs.
+
+use berth_core::config::PreviewConfig;
+use berth_core::guest::PreviewEnvironment;
+use berth_core::{CommitSha, Meta};
+
+use super::{DeployError, Source, told};
+use crate::agents::Detail;
+use crate::environment;
+use crate::host::{Host, duration};
+use crate::preview_closures::{self, BuildLimits, ClosureRequest, PreviewClosure, PreviewClosureError};
+use crate::progress::{Interrupt, Progress};
+use crate::repos::{Fetch, FetchLimits, Token, Wanted};
+use crate::secret_file;
+use crate::state::{PreviewRecord, RepositoryId};
+
+/// How many lines of a service's log belong to an error.
+const LINES: u32 = 30;
+
+/// Why a deployment came to nothing, with the logs that tell more.
+pub(super) struct Failed {
+    pub(super) source: DeployError,
+    pub(super) details: Vec<Detail>,
+}
+
+impl<E: Into<DeployError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { source: error.into(), details: Vec::new() }
+    }
+}
+
+/// A commit with its closure, and what its services are to be told.
+pub(super) struct Target {
+    pub(super) commit: CommitSha,
+    pub(super) closure: PreviewClosure,
+    pub(super) environment: PreviewEnvironment,
+    /// A hash of what its services are told but for the commit.
+    pub(super) inputs: String,
+}
+
+impl Target {
+    pub(super) fn meta(&self) -> &Meta {
+        &self.closure.meta
+    }
+}
+
+/// Fetches and builds what a preview is to become. Nothing of the preview
+/// itself is changed.
+pub(super) async fn target(
+    host: &Host,
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    commit: Option<CommitSha>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Target, DeployError> {
+    let source =
+        Source { repo: record.repo.clone(), branch: record.branch.clone(), pull: record.pull, commit };
+    let commit = fetch(host, config, record.repository, &source, Some(record), progress, interrupt).await?;
+    let see_log = format!("preview logs {} --build", record.slug);
+    let closure = closure(host, config, record.repository, &source, &commit, &see_log, progress, interrupt);
+    let closure = match closure.await {
+        Ok(closure) => {
+            host.state.set_last_build(record.id, closure.id).await?;
+            closure
+        }
+        Err(error) => {
+            if let DeployError::Closure(PreviewClosureError::Build { build, .. }) = &error {
+                host.state.set_last_build(record.id, *build).await?;
+            }
+            return Err(error);
+        }
+    };
+    let environment = told::environment(host, config, record, &commit, &closure.meta)?;
+    let inputs = environment::digest(&host.layout, host.config.subnet, &environment)?;
+    Ok(Target { commit, closure, environment, inputs })
+}
+
+/// Brings what is wanted into the repository's mirror.
+pub(super) async fn fetch(
+    host: &Host,
+    config: &PreviewConfig,
+    repository: RepositoryId,
+    source: &Source,
+    record: Option<&PreviewRecord>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<CommitSha, DeployError> {
+    let wanted = source.pull.map_or_else(|| Wanted::Branch(source.branch.clone()), Wanted::Pull);
+    progress.step(&format!("fetch {wanted} of {}", source.repo));
+    let token = match &config.token {
+        Some(path) => Some(Token::new(&secret_file::read(path).map_err(DeployError::Token)?)?),
+        None => None,
+    };
+    let fetch = Fetch {
+        mirror: repository.get(),
+        repo: source.repo.clone(),
+        forge: config.forge.clone(),
+        token,
+        preview: record.map(|record| record.id),
+        wanted,
+        commit: source.commit.clone(),
+    };
+    let limits =
+        FetchLimits { deadline: duration(config.deadlines.fetch), largest: config.bounds.repository };
+    let tell = |line: &str| progress.line(line);
+    tokio::select! {
+        biased;
+        () = interrupt.interrupted() => Err(DeployError::Interrupted { doing: format!("fetching {}", source.repo) }),
+        commit = host.tools.repos.fetch(&fetch, limits, &tell) => Ok(commit?),
+    }
+}
+
+/// Builds what a commit declares, or finds it built.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what to build, whom to tell and when to stop are three subjects"
+)]
+pub(super) async fn closure(
+    host: &Host,
+    config: &PreviewConfig,
+    repository: RepositoryId,
+    source: &Source,
+    commit: &CommitSha,
+    see_log: &str,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<PreviewClosure, DeployError> {
+    progress.step("read preview-config.nix");
+    let files = host.tools.repos.nix_files(repository.get(), commit).await?;
+    if !files.has_preview_config() && !config.allows_default_configuration {
+        return Err(DeployError::NoConfiguration { repo: source.repo.clone(), commit: commit.clone() });
+    }
+    let bounds = &config.bounds;
+    let limits = BuildLimits {
+        evaluation_memory: bounds.evaluation_memory,
+        evaluation_time: duration(bounds.evaluation_time),
+        build_time: duration(host.config.deadlines.build),
+        silent_time: duration(bounds.build_silence),
+        closure_max: bounds.closure.bytes(),
+        free_min: bounds.free.bytes(),
+        keep: usize::try_from(bounds.closures_kept).unwrap_or(usize::MAX),
+    };
+    let request = ClosureRequest { files: &files, settings: &[], limits: &limits, see_log };
+    Ok(preview_closures::closure_for(host, &request, progress, interrupt).await?)
+}
+
+/// The last lines of the service that an error is about, or of all services
+/// where nothing answered.
+pub(super) async fn service_logs(
+    host: &Host,
+    container: berth_core::ContainerName,
+    meta: &Meta,
+    error: &DeployError,
+) -> Vec<Detail> {
+    let units: Vec<&str> = match error {
+        DeployError::Service { unit, .. } | DeployError::ServiceDied { unit } => vec![unit.as_str()],
+        DeployError::NoAnswer { .. } | DeployError::BadAnswer { .. } => {
+            meta.app_services.iter().map(berth_core::meta::UnitName::as_str).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut details = Vec::new();
+    for unit in units {
+        // A log that cannot be read is no second error.
+        if let Ok(tail) = host.tools.guests.unit_tail(container, unit, LINES).await
+            && !tail.trim().is_empty()
+        {
+            let lines = tail.lines().map(str::to_owned).collect();
+            details.push(Detail { title: format!("the last lines of {unit}"), lines });
+        }
+    }
+    details
+}

@@ -1,0 +1,183 @@
+//! Making one more berth for a preview.
+
+use berth_core::conf_file::{ContainerConf, NspawnFlag};
+use berth_core::phase::Happening;
+use berth_core::plan::{self, CreateRequest, Plan};
+use berth_core::{ContainerName, Kind, Phase};
+
+use super::deploy::{Failed, Target};
+use super::{DeployError, told};
+use crate::agents::{Actor, Detail, left_detail};
+use crate::apply::{ApplyError, apply, apply_all};
+use crate::boot_report;
+use crate::host::{Host, duration};
+use crate::inventory;
+use crate::lock::Lock;
+use crate::progress::{Interrupt, Progress};
+use crate::state::{BerthRecord, NewBerth, PreviewRecord, StateError};
+
+/// Makes a berth for this preview and starts its container. What fails or is
+/// interrupted is taken back, the berth's record included. The preview's lock is
+/// held; the berth's own is returned with it.
+pub(super) async fn make(
+    host: &Host,
+    record: &PreviewRecord,
+    target: &Target,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(BerthRecord, Lock), Failed> {
+    let (berth, lock) = reserve(host, record, target, by).await?;
+    let made = match request(host, record, &berth, target) {
+        Ok(request) => {
+            let has_leftovers = inventory::has_traces(host, berth.container);
+            let plan = has_leftovers.map(|has_leftovers| plan::create(request, has_leftovers));
+            match plan {
+                Ok(plan) => match apply(host, &plan, progress, interrupt).await {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(take_back(host, &berth, &plan, error, progress).await),
+                },
+                Err(error) => Err(error.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    };
+    match made {
+        Ok(()) => {
+            host.state.advance(berth.id, Phase::Creating, Happening::Started, None).await?;
+            Ok((BerthRecord { phase: Phase::Running, ..berth }, lock))
+        }
+        Err(failed) => {
+            remove_record(host, &berth).await?;
+            Err(failed)
+        }
+    }
+}
+
+async fn reserve(
+    host: &Host,
+    record: &PreviewRecord,
+    target: &Target,
+    by: &Actor,
+) -> Result<(BerthRecord, Lock), DeployError> {
+    let new = NewBerth {
+        kind: Kind::Preview,
+        name: record.slug.clone(),
+        closure: target.closure.id,
+        limits: record.limits,
+        created_by: by.to_string(),
+        created_at: (host.now)(),
+        expires_at: None,
+        preview: Some(record.id),
+        reaches_database: target.environment.has_database,
+    };
+    let reserved = host.state.reserve(new, host.config.subnet).await;
+    let berth = reserved.map_err(|error| match error {
+        StateError::SubnetExhausted { subnet, taken } => DeployError::Full { subnet, taken },
+        other => DeployError::State(other),
+    })?;
+    // A reconcile may be removing what the slot's last container left.
+    let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
+    let lock = host.locks.lock(berth.container, "deploy a preview", patience).await?;
+    host.state.advance(berth.id, Phase::Reserved, Happening::CreateBegan, None).await?;
+    Ok((BerthRecord { phase: Phase::Creating, ..berth }, lock))
+}
+
+fn request(
+    host: &Host,
+    record: &PreviewRecord,
+    berth: &BerthRecord,
+    target: &Target,
+) -> Result<CreateRequest, DeployError> {
+    let slot = berth.container.slot();
+    let subnet = host.config.subnet;
+    let addresses = subnet.addresses(slot).ok_or(DeployError::NoAddress { slot: slot.get(), subnet })?;
+    let conf = ContainerConf {
+        addresses,
+        system: berth.system.clone(),
+        ownership: host.config.ownership,
+        flags: flags(host, record),
+    };
+    Ok(CreateRequest {
+        container: berth.container,
+        conf,
+        preparation: told::preparation(record, target.environment.clone()),
+        limits: berth.limits,
+        wait: false,
+    })
+}
+
+/// The resolver, and the preview's own repository: read-only, its files owned
+/// by the container's root.
+fn flags(host: &Host, record: &PreviewRecord) -> Vec<NspawnFlag> {
+    let resolv_conf = NspawnFlag::bind_read_only(&host.layout.guest_resolv_conf(), "/etc/resolv.conf");
+    let source = told::bound(&host.layout, record).map(|path| NspawnFlag::bind_root_owned(&path));
+    let flags = std::iter::once(resolv_conf).chain(source);
+    flags.map(|flag| flag.expect("the layout's own paths are plain")).collect()
+}
+
+/// Undoes what a failed or interrupted plan did, newest step first.
+async fn take_back(
+    host: &Host,
+    berth: &BerthRecord,
+    plan: &Plan,
+    error: ApplyError,
+    progress: &dyn Progress,
+) -> Failed {
+    let mut details = boot_report::details(host, berth.container, plan, &error).await;
+    let left = apply_all(host, &plan.undo(error.begun()), progress).await;
+    if !left.is_empty() {
+        details.push(left_detail(&left));
+    }
+    Failed { source: error.into(), details }
+}
+
+/// Removes the record of a berth of which nothing is left. Where something
+/// stayed, the next repair finds it without a record and removes it.
+async fn remove_record(host: &Host, berth: &BerthRecord) -> Result<(), StateError> {
+    host.state.advance(berth.id, Phase::Creating, Happening::DestroyBegan, None).await?;
+    host.state.remove(berth.id).await
+}
+
+/// Removes a berth with its container and its record. Its lock is taken here.
+pub(super) async fn remove(host: &Host, berth: &BerthRecord, progress: &dyn Progress) -> Vec<String> {
+    match remove_all(host, berth, progress).await {
+        Ok(left) => left,
+        Err(error) => vec![crate::agents::chain(&error)],
+    }
+}
+
+async fn remove_all(
+    host: &Host,
+    berth: &BerthRecord,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, DeployError> {
+    let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
+    let _lock = host.locks.lock(berth.container, "remove a berth", patience).await?;
+    remove_locked(host, berth, progress).await
+}
+
+/// The same for who holds its lock.
+pub(super) async fn remove_locked(
+    host: &Host,
+    berth: &BerthRecord,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, DeployError> {
+    let Some(now) = host.state.berth_in(berth.container).await?.filter(|now| now.id == berth.id) else {
+        return Ok(Vec::new());
+    };
+    host.state.advance(now.id, now.phase, Happening::DestroyBegan, None).await?;
+    let left = crate::agents::clear(host, pin(host, now.container), progress).await;
+    if left.is_empty() {
+        host.state.remove(now.id).await?;
+        return Ok(Vec::new());
+    }
+    let Detail { lines, .. } = left_detail(&left);
+    Ok(lines)
+}
+
+fn pin(host: &Host, container: ContainerName) -> berth_core::firewall::Pin {
+    let addresses = host.config.subnet.addresses(container.slot());
+    let address = addresses.map_or(host.config.subnet.services_address(), |pair| pair.container);
+    berth_core::firewall::Pin { container, address }
+}

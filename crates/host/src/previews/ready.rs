@@ -1,0 +1,115 @@
+//! Waiting until a preview answers, and until nobody talks to the old one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use berth_core::Meta;
+use berth_core::config::PreviewConfig;
+use tokio::time::Instant;
+
+use super::{DeployError, route, told};
+use crate::host::{Host, duration};
+use crate::network::ProbeError;
+use crate::progress::{Interrupt, Progress};
+use crate::state::{BerthRecord, PreviewRecord};
+
+/// The pause between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often the services are looked at meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What the last question brought.
+enum Last {
+    Nothing(ProbeError),
+    Status(u16),
+}
+
+/// Waits until the preview answers as it declares. Ends early when one of its
+/// services has failed for good: then nothing will answer any more.
+pub(super) async fn await_answer(
+    host: &Host,
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    meta: &Meta,
+    berth: &BerthRecord,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), DeployError> {
+    let asked = meta.ready_request();
+    progress.step(&format!("wait for an answer on port {}", asked.port));
+    let upstream = route::address(host, berth)?;
+    let address = SocketAddr::from((upstream, asked.port.get()));
+    let name = told::site(config, record, meta, upstream).hosts().swap_remove(0);
+    let deadline = duration(config.deadlines.ready);
+    let end = Instant::now() + deadline;
+    let mut looked = Instant::now();
+    loop {
+        let patience = ANSWER.min(end.saturating_duration_since(Instant::now())).max(PAUSE);
+        let last = tokio::select! {
+            biased;
+            () = interrupt.interrupted() => {
+                return Err(DeployError::Interrupted { doing: "waiting for the first answer".to_owned() });
+            }
+            status = host.tools.network.status(address, &name, asked.path, patience) => match status {
+                Ok(status) if meta.ready.is_met_by(status) => return Ok(()),
+                Ok(status) => Last::Status(status),
+                Err(error) => Last::Nothing(error),
+            },
+        };
+        if Instant::now() >= end {
+            return Err(too_late(meta, deadline, last));
+        }
+        if looked.elapsed() >= LOOK {
+            refuse_failed_service(host, meta, berth).await?;
+            looked = Instant::now();
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn too_late(meta: &Meta, deadline: Duration, last: Last) -> DeployError {
+    let asked = meta.ready_request();
+    match last {
+        Last::Nothing(source) => {
+            DeployError::NoAnswer { port: asked.port.get(), seconds: deadline.as_secs(), source }
+        }
+        Last::Status(status) => DeployError::BadAnswer {
+            port: asked.port.get(),
+            path: asked.path.to_owned(),
+            status,
+            expected: meta.ready.status.map_or_else(|| "2xx or 3xx".to_owned(), |status| status.to_string()),
+        },
+    }
+}
+
+async fn refuse_failed_service(host: &Host, meta: &Meta, berth: &BerthRecord) -> Result<(), DeployError> {
+    // What cannot be asked now can be the next time.
+    let Ok(condition) = host.tools.guests.condition(berth.container).await else { return Ok(()) };
+    let failed = meta.app_services.iter().find(|unit| {
+        let unit = unit.as_str();
+        condition.failed_units.iter().any(|failed| failed == unit)
+    });
+    match failed {
+        Some(unit) => Err(DeployError::ServiceDied { unit: unit.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Waits until the host has no connection to a berth any more, or the deadline
+/// for it has passed.
+pub(super) async fn drain(host: &Host, config: &PreviewConfig, berth: &BerthRecord, interrupt: &Interrupt) {
+    let Ok(address) = route::address(host, berth) else { return };
+    let end = Instant::now() + duration(config.deadlines.drain);
+    while Instant::now() < end && !interrupt.is_interrupted() {
+        match host.tools.network.connections(address) {
+            Ok(0) => return,
+            Ok(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                tracing::warn!(%error, "open connections cannot be counted");
+                return;
+            }
+        }
+    }
+}

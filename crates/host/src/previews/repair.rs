@@ -1,0 +1,371 @@
+//! Making the host equal to the records of previews.
+//!
+//! What is wrong is listed first, from the host itself and from the records;
+//! `doctor` tells that list, and a repair goes through it. Nothing is touched of
+//! a preview that somebody works on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::io;
+
+use berth_core::preview_phase::PreviewEvent;
+use berth_core::{PreviewId, PreviewPhase, UnitState, Wanted};
+use thiserror::Error;
+
+use super::destroy::destroy_record;
+use super::restart::serving;
+use super::{PreviewError, new_berth, restart, route};
+use crate::agents::{Actor, chain};
+use crate::database_password::{self, DatabasePasswordError};
+use crate::host::Host;
+use crate::inventory::InventoryError;
+use crate::lock::{Lock, LockError, LockName};
+use crate::postgres::PostgresError;
+use crate::progress::{Interrupt, Progress};
+use crate::reconcile::Report;
+use crate::repos::RepoError;
+use crate::routes::{Difference, Expect, Expected, RouteError};
+use crate::state::{BerthRecord, PreviewRecord, StateError};
+use crate::systemd::SystemdError;
+
+const ACTION: &str = "reconcile";
+
+/// Something of previews that is not as it should be.
+#[derive(Clone, Debug)]
+pub(crate) enum Stray {
+    /// An operation was cut short.
+    CutShort(PreviewRecord),
+    /// A berth belongs to a preview that it does not serve.
+    Berth(BerthRecord),
+    /// A database or a role belongs to no preview.
+    Database(PreviewId),
+    /// A password belongs to no preview.
+    Password(PreviewId),
+    /// A source repository belongs to no preview.
+    Source(PreviewId),
+    /// The route files are not what the records say.
+    Routes(Vec<Difference>),
+    /// A preview should run and does not.
+    Down(PreviewRecord),
+}
+
+/// Why the list could not be made.
+#[derive(Debug, Error)]
+pub(crate) enum StrayError {
+    /// The records.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The databases.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The passwords.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The source repositories.
+    #[error(transparent)]
+    Repos(#[from] RepoError),
+    /// The routes.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// What the routes should be.
+    #[error(transparent)]
+    Expected(#[from] super::DeployError),
+    /// The locks.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The containers' units.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    /// A password could not be removed.
+    #[error(transparent)]
+    Password(#[from] DatabasePasswordError),
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CutShort(record) => {
+                write!(f, "the preview `{}` was cut short while {}", record.slug, record.phase)
+            }
+            Self::Berth(berth) => {
+                write!(f, "{} does not serve its preview `{}`", berth.container, berth.name)
+            }
+            Self::Database(id) => write!(f, "the database `{}` belongs to no preview", id.database()),
+            Self::Password(id) => write!(f, "the password of `{}` belongs to no preview", id.database()),
+            Self::Source(id) => {
+                write!(f, "the source repository `{}` belongs to no preview", id.source_repository())
+            }
+            Self::Routes(differences) => {
+                write!(f, "{} of the routes are not what the records say", differences.len())
+            }
+            Self::Down(record) => write!(f, "the preview `{}` should run and does not", record.slug),
+        }
+    }
+}
+
+/// Everything of previews that is not as it should be.
+pub(crate) async fn strays(host: &Host) -> Result<Vec<Stray>, StrayError> {
+    // What exists is listed before what is recorded: what comes in between has
+    // its record first.
+    let sources = host.tools.repos.list()?;
+    let passwords = passwords(host)?;
+    let databases = databases(host).await?;
+    let units = host.tools.systemd.unit_states().await?;
+    let records = host.state.previews().await?;
+    let ids: BTreeSet<PreviewId> = records.iter().map(|record| record.id).collect();
+    let with_database: BTreeSet<PreviewId> =
+        records.iter().filter(|record| record.has_database).map(|record| record.id).collect();
+
+    let mut strays = Vec::new();
+    for record in &records {
+        let is_free = free(host, record.id)?;
+        let berths = host.state.berths_of(record.id).await?;
+        if record.is_half_way() {
+            strays.extend(is_free.then(|| Stray::CutShort(record.clone())));
+            continue;
+        }
+        if !is_free {
+            continue;
+        }
+        let others = berths.iter().filter(|berth| Some(berth.id) != record.berth);
+        strays.extend(others.cloned().map(Stray::Berth));
+        let serving = berths.iter().find(|berth| Some(berth.id) == record.berth);
+        let unit = serving.and_then(|berth| units.get(&berth.container)).copied();
+        let is_down = matches!(unit.unwrap_or(UnitState::Inactive), UnitState::Inactive | UnitState::Failed);
+        if record.phase.is_served() && is_down {
+            strays.push(Stray::Down(record.clone()));
+        }
+    }
+    strays.extend(databases.difference(&with_database).copied().map(Stray::Database));
+    // One is made before the database, and is kept where a later commit has none.
+    strays.extend(passwords.difference(&ids).copied().map(Stray::Password));
+    strays.extend(sources.difference(&ids).copied().map(Stray::Source));
+    if let Some(expected) = expected(host).await? {
+        let differences = route::routes(host).differences(&expected)?;
+        if !differences.is_empty() {
+            strays.push(Stray::Routes(differences));
+        }
+    }
+    Ok(strays)
+}
+
+/// Repairs all of it, and reports each thing.
+pub(crate) async fn repair(
+    host: &Host,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+    report: &mut Report,
+) -> Result<(), StrayError> {
+    for stray in strays(host).await? {
+        if interrupt.is_interrupted() {
+            break;
+        }
+        // The routes are looked at once more when all else is done.
+        if matches!(stray, Stray::Routes(_)) {
+            continue;
+        }
+        progress.step(&format!("repair: {stray}"));
+        match mend(host, &stray, by, progress, interrupt).await {
+            Ok(Some(done)) => report.done.push(done),
+            // Somebody has come to it in the meantime.
+            Ok(None) => {}
+            Err(reason) => report.left.push(format!("{stray}: {reason}")),
+        }
+    }
+    routes(host, report).await
+}
+
+async fn mend(
+    host: &Host,
+    stray: &Stray,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, String> {
+    let told = |error: &(dyn std::error::Error + 'static)| chain(error);
+    match stray {
+        Stray::CutShort(record) => cut_short(host, record, by, progress).await,
+        Stray::Berth(berth) => {
+            let Some(id) = berth.preview else { return Ok(None) };
+            let Some(_lock) = lock(host, id).map_err(|error| told(&error))? else { return Ok(None) };
+            let left = new_berth::remove(host, berth, progress).await;
+            let done = format!("removed {}, which did not serve `{}`", berth.container, berth.name);
+            if left.is_empty() { Ok(Some(done)) } else { Err(left.join("; ")) }
+        }
+        Stray::Database(id) => {
+            if host.state.preview_of(*id).await.map_err(|error| told(&error))?.is_some_and(|r| r.has_database)
+            {
+                return Ok(None);
+            }
+            host.tools.postgres.remove(*id).await.map_err(|error| told(&error))?;
+            Ok(Some(format!("dropped the database `{}`, which no record explains", id.database())))
+        }
+        Stray::Password(id) => {
+            database_password::remove(&host.layout, *id).map_err(|error| told(&error))?;
+            Ok(Some(format!("removed the password of `{}`, which no record explains", id.database())))
+        }
+        Stray::Source(id) => {
+            host.tools.repos.remove(*id).await.map_err(|error| told(&error))?;
+            let name = id.source_repository();
+            Ok(Some(format!("removed the source repository `{name}`, which no record explains")))
+        }
+        Stray::Routes(_) => Ok(None),
+        Stray::Down(record) => match restart(host, &record.slug, by, progress, interrupt).await {
+            Ok(_) => Ok(Some(format!("started the preview `{}`", record.slug))),
+            Err(error) => Err(error.on_one_line()),
+        },
+    }
+}
+
+/// Finishes or takes back what a killed process began.
+async fn cut_short(
+    host: &Host,
+    seen: &PreviewRecord,
+    by: &Actor,
+    progress: &dyn Progress,
+) -> Result<Option<String>, String> {
+    let told = |error: StateError| chain(&error);
+    let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
+    // It may have been finished while we took the lock.
+    let Some(now) = host.state.preview_of(seen.id).await.map_err(told)? else { return Ok(None) };
+    if !now.is_half_way() {
+        return Ok(None);
+    }
+    let slug = &now.slug;
+    let was_deployed = now.commit.is_some();
+    match now.phase {
+        PreviewPhase::Updating if now.wanted != Wanted::Absent => {
+            remove_other_berths(host, &now, progress).await?;
+            give_back(host, &now).await?;
+            let reason = "its last update was cut short";
+            let event = PreviewEvent::UpdateFailed;
+            host.state.advance_preview(now.id, now.phase, event, Some(reason)).await.map_err(told)?;
+            Ok(Some(format!(
+                "took back the update of `{slug}`, which was cut short; it serves on what it did"
+            )))
+        }
+        PreviewPhase::Building | PreviewPhase::Creating | PreviewPhase::SettingUp
+            if was_deployed && now.wanted != Wanted::Absent =>
+        {
+            let reason = "its deployment was cut short";
+            let event = PreviewEvent::Failed;
+            host.state.advance_preview(now.id, now.phase, event, Some(reason)).await.map_err(told)?;
+            Ok(Some(format!("marked `{slug}` as failed, whose deployment was cut short")))
+        }
+        PreviewPhase::Building
+        | PreviewPhase::Creating
+        | PreviewPhase::SettingUp
+        | PreviewPhase::Running
+        | PreviewPhase::Ready
+        | PreviewPhase::Updating
+        | PreviewPhase::Failed
+        | PreviewPhase::Destroying
+        | PreviewPhase::Gone => {
+            let what = if now.wanted == Wanted::Absent { "removal" } else { "creation" };
+            destroy_record(host, &now, by, ACTION, progress)
+                .await
+                .map_err(|error: PreviewError| error.on_one_line())?;
+            Ok(Some(format!("removed the preview `{slug}`, whose {what} was cut short")))
+        }
+    }
+}
+
+async fn remove_other_berths(
+    host: &Host,
+    record: &PreviewRecord,
+    progress: &dyn Progress,
+) -> Result<(), String> {
+    let mut left = Vec::new();
+    for berth in host.state.berths_of(record.id).await.map_err(|error| chain(&error))? {
+        if Some(berth.id) != record.berth {
+            left.extend(new_berth::remove(host, &berth, progress).await);
+        }
+    }
+    if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+}
+
+/// Gives the berth that serves its commit and its host names back.
+async fn give_back(host: &Host, record: &PreviewRecord) -> Result<(), String> {
+    let (Some(commit), Some(meta)) = (&record.commit, &record.meta) else { return Ok(()) };
+    let labels = route::labels(record, meta);
+    host.state.set_hosts(record.id, &labels).await.map_err(|error| chain(&error))?;
+    let mirror = record.repository.get();
+    let published = host.tools.repos.publish(record.id, mirror, &record.branch, commit).await;
+    published.map_err(|error| chain(&error))
+}
+
+async fn routes(host: &Host, report: &mut Report) -> Result<(), StrayError> {
+    let routes = route::routes(host);
+    let held = routes.hold().await?;
+    let Some(expected) = expected(host).await? else { return Ok(()) };
+    if routes.differences(&expected)?.is_empty() {
+        return Ok(());
+    }
+    let restored = held.restore(&expected).await?;
+    if restored.not_taken.is_empty() {
+        report.done.push(format!("restored {} route files", restored.found.len()));
+    }
+    for (id, reason) in restored.not_taken {
+        let what =
+            id.map_or_else(|| "the wildcard site".to_owned(), |id| format!("the route of preview {id}"));
+        report.left.push(format!("{what} could not be restored: {reason}"));
+    }
+    Ok(())
+}
+
+/// What the route files should be; nothing where no preview was ever
+/// configured.
+async fn expected(host: &Host) -> Result<Option<Expected>, StrayError> {
+    let Some(config) = &host.config.preview else { return Ok(None) };
+    let mut routes = BTreeMap::new();
+    for record in host.state.previews().await? {
+        if record.is_half_way() || !free(host, record.id)? {
+            routes.insert(record.id, Expect::AsIs);
+            continue;
+        }
+        let Some(meta) = record.meta.as_ref().filter(|_| record.phase.is_served()) else { continue };
+        let Ok(berth) = serving(host, &record).await else { continue };
+        let upstream = route::address(host, &berth)?;
+        let text = route::route_text(host, config, &record, meta, upstream).await?;
+        routes.insert(record.id, Expect::Text(text));
+    }
+    let is_used = !routes.is_empty() || host.layout.site_file().exists();
+    Ok(is_used.then(|| Expected { site: route::site_text(host, config), routes }))
+}
+
+/// The databases that there are. A PostgreSQL that is not there is an error
+/// only where a preview has a database in it.
+async fn databases(host: &Host) -> Result<BTreeSet<PreviewId>, StrayError> {
+    match host.tools.postgres.list().await {
+        Ok(found) => Ok(found),
+        Err(PostgresError::NotThere { .. })
+            if !host.state.previews().await?.iter().any(|record| record.has_database) =>
+        {
+            Ok(BTreeSet::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn passwords(host: &Host) -> Result<BTreeSet<PreviewId>, StrayError> {
+    let folder = host.layout.secrets_dir();
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(source) => return Err(InventoryError::Folder { path: folder, source }.into()),
+    };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.filter_map(|name| PreviewId::from_database(&name).ok()).collect())
+}
+
+/// The preview's lock, unless somebody holds it.
+fn lock(host: &Host, id: PreviewId) -> Result<Option<Lock>, LockError> {
+    host.locks.try_lock(LockName::Preview(id), ACTION)
+}
+
+/// Whether nobody works on a preview at this moment.
+fn free(host: &Host, id: PreviewId) -> Result<bool, LockError> {
+    Ok(lock(host, id)?.is_some())
+}

@@ -1,0 +1,371 @@
+//! Following new commits, without an outage.
+
+use berth_core::config::PreviewConfig;
+use berth_core::guest;
+use berth_core::preview_phase::PreviewEvent;
+use berth_core::{CommitSha, Name, PreviewPhase, UnitState};
+
+use super::create::{FirstDeployment, give_up};
+use super::deploy::{self, Failed, Target};
+use super::restart::serving;
+use super::{
+    DeployError, PreviewError, config, database, find, locked, new_berth, note, ready, route, services,
+};
+use crate::agents::{Actor, Detail, chain};
+use crate::environment;
+use crate::guests::GuestFile;
+use crate::host::Host;
+use crate::progress::{Interrupt, Progress};
+use crate::state::{BerthRecord, Deployment, Outcome, PreviewRecord};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpdateOptions {
+    /// The commit; the newest if nothing.
+    pub commit: Option<CommitSha>,
+    /// Whether a new berth is made also where the old one would do.
+    pub is_forced: bool,
+}
+
+/// How an update was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateKind {
+    /// There was nothing new.
+    Nothing,
+    /// The new commit was handed to the berth that serves.
+    Code,
+    /// A new berth took the place of the old one.
+    Switched,
+    /// It had failed, and was deployed from the beginning.
+    Deployed,
+}
+
+/// What an update did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Updated {
+    /// The preview now.
+    pub record: PreviewRecord,
+    /// How it was done.
+    pub kind: UpdateKind,
+}
+
+/// Brings a preview to a newer commit. The commit is recorded once it answers;
+/// whatever fails before leaves the old site serving and the record saying so.
+pub async fn update(
+    host: &Host,
+    slug: &Name,
+    options: UpdateOptions,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Updated, PreviewError> {
+    let config = config(host)?;
+    let (record, _lock) = locked(host, slug, "update").await?;
+    match record.phase {
+        PreviewPhase::Failed => deploy_again(host, config, record, options, by, progress, interrupt).await,
+        PreviewPhase::Ready | PreviewPhase::Running => {
+            let update = Update { host, config, record: &record, options: &options, by, progress, interrupt };
+            update.run().await
+        }
+        // Its lock is free, so whoever worked on it is dead.
+        phase @ (PreviewPhase::Building
+        | PreviewPhase::Creating
+        | PreviewPhase::SettingUp
+        | PreviewPhase::Updating
+        | PreviewPhase::Destroying
+        | PreviewPhase::Gone) => Err(PreviewError::WrongPhase {
+            slug: slug.clone(),
+            phase,
+            way_out: "its last operation was cut short: run `preview doctor --fix`".to_owned(),
+        }),
+    }
+}
+
+/// Deploys a preview that has failed from the beginning; its database stays.
+async fn deploy_again(
+    host: &Host,
+    config: &PreviewConfig,
+    record: PreviewRecord,
+    options: UpdateOptions,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Updated, PreviewError> {
+    note(host, by, &record, None, "update", Outcome::Began, None).await;
+    host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, None).await?;
+    let mut left = Vec::new();
+    for berth in host.state.berths_of(record.id).await? {
+        left.extend(new_berth::remove(host, &berth, progress).await);
+    }
+    if !left.is_empty() {
+        host.state.advance_preview(record.id, PreviewPhase::Building, PreviewEvent::Failed, None).await?;
+        return Err(PreviewError::Destroy { slug: record.slug, left });
+    }
+    let mut deployment = FirstDeployment {
+        host,
+        config,
+        record: &record,
+        commit: options.commit,
+        wait: true,
+        by,
+        progress,
+        interrupt,
+        phase: PreviewPhase::Building,
+    };
+    match deployment.run().await {
+        Ok(()) => {
+            note(host, by, &record, None, "update", Outcome::Succeeded, None).await;
+            Ok(Updated { record: find(host, &record.slug).await?, kind: UpdateKind::Deployed })
+        }
+        // Also when it is interrupted: it was there before.
+        Err(failed) => Err(give_up(host, &record, failed, true, by, progress).await),
+    }
+}
+
+struct Update<'a> {
+    host: &'a Host,
+    config: &'a PreviewConfig,
+    record: &'a PreviewRecord,
+    options: &'a UpdateOptions,
+    by: &'a Actor,
+    progress: &'a dyn Progress,
+    interrupt: &'a Interrupt,
+}
+
+impl Update<'_> {
+    async fn run(&self) -> Result<Updated, PreviewError> {
+        let Self { host, record, by, .. } = *self;
+        note(host, by, record, None, "update", Outcome::Began, None).await;
+        host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, None).await?;
+        match self.bring_over().await {
+            Ok(kind) => {
+                note(host, by, record, None, "update", Outcome::Succeeded, None).await;
+                Ok(Updated { record: find(host, &record.slug).await?, kind })
+            }
+            Err(Failed { source, details }) => {
+                let reason = format!("its last update came to nothing: {}", chain(&source));
+                self.stay(Some(&reason)).await?;
+                note(host, by, record, None, "update", Outcome::Failed, Some(reason)).await;
+                Err(PreviewError::Update { slug: record.slug.clone(), source: Box::new(source), details })
+            }
+        }
+    }
+
+    /// What serves stays.
+    async fn stay(&self, reason: Option<&str>) -> Result<(), PreviewError> {
+        let event = match self.record.phase {
+            PreviewPhase::Running => PreviewEvent::UpdateFailedUnanswered,
+            _ => PreviewEvent::UpdateFailed,
+        };
+        let state = &self.host.state;
+        state.advance_preview(self.record.id, PreviewPhase::Updating, event, reason).await?;
+        Ok(())
+    }
+
+    async fn bring_over(&self) -> Result<UpdateKind, Failed> {
+        let Self { host, config, record, options, progress, interrupt, .. } = *self;
+        let target =
+            deploy::target(host, config, record, options.commit.clone(), progress, interrupt).await?;
+        let old = serving(host, record).await.ok();
+        let Some(old) = old else {
+            return self.switch(&target, None).await;
+        };
+        let runs = host.tools.systemd.unit_states().await?.get(&old.container) == Some(&UnitState::Active);
+        let is_same = runs
+            && !options.is_forced
+            && old.system == target.closure.system
+            && record.meta.as_ref() == Some(target.meta())
+            && record.inputs.as_ref() == Some(&target.inputs);
+        if is_same && record.commit.as_ref() == Some(&target.commit) {
+            self.stay(None).await.map_err(|error| match error {
+                PreviewError::State(error) => DeployError::State(error),
+                _ => DeployError::NoBerth,
+            })?;
+            return Ok(UpdateKind::Nothing);
+        }
+        if is_same { self.hand_over(&target, &old).await } else { self.switch(&target, Some(&old)).await }
+    }
+
+    /// Hands the new commit to the berth that serves: same system, same
+    /// settings, so only the code is new. What fails is answered by handing the
+    /// old commit over again.
+    async fn hand_over(&self, target: &Target, berth: &BerthRecord) -> Result<UpdateKind, Failed> {
+        let Self { host, config, record, progress, interrupt, .. } = *self;
+        let meta = target.meta();
+        let served = async {
+            self.show(target, berth).await?;
+            services::start(host, berth.container, meta, progress, interrupt).await?;
+            ready::await_answer(host, config, record, meta, berth, progress, interrupt).await?;
+            self.record(target, berth).await
+        };
+        match served.await {
+            Ok(()) => Ok(UpdateKind::Code),
+            Err(source) => {
+                let mut details = deploy::service_logs(host, berth.container, meta, &source).await;
+                details.push(self.hand_back(target, berth).await);
+                Err(Failed { source, details })
+            }
+        }
+    }
+
+    /// Puts a commit where the services of this berth find it.
+    async fn show(&self, target: &Target, berth: &BerthRecord) -> Result<(), DeployError> {
+        let Self { host, record, progress, .. } = *self;
+        progress.step("hand the new commit over");
+        let mirror = record.repository.get();
+        host.tools.repos.publish(record.id, mirror, &record.branch, &target.commit).await?;
+        let text = environment::render(&host.layout, host.config.subnet, &target.environment)?;
+        let file = GuestFile {
+            path: format!("/{}", guest::ENVIRONMENT),
+            content: zeroize::Zeroizing::new(text.as_bytes().to_vec()),
+            owner: guest::SERVICES_ID,
+            mode: 0o400,
+        };
+        Ok(host.tools.guests.replace_file(berth.container, file).await?)
+    }
+
+    /// Hands the commit over again that served before. Not interruptible: it is
+    /// what an interrupt leads to.
+    async fn hand_back(&self, target: &Target, berth: &BerthRecord) -> Detail {
+        let Self { host, record, progress, .. } = *self;
+        let (_keep, never) = Interrupt::new();
+        let back = async {
+            let commit = record.commit.clone().ok_or(DeployError::NoBerth)?;
+            let old = Target {
+                environment: guest::PreviewEnvironment {
+                    commit: commit.clone(),
+                    ..target.environment.clone()
+                },
+                commit,
+                closure: target.closure.clone(),
+                inputs: target.inputs.clone(),
+            };
+            self.show(&old, berth).await?;
+            services::start(host, berth.container, old.meta(), progress, &never).await
+        };
+        match back.await {
+            Ok(()) => Detail {
+                title: "taken back".to_owned(),
+                lines: vec!["the commit that served before was handed over again".to_owned()],
+            },
+            Err(error) => Detail {
+                title: "the commit that served before could not be handed over again".to_owned(),
+                lines: vec![chain(&error), format!("try `preview update {} --force`", record.slug)],
+            },
+        }
+    }
+
+    /// Makes a second berth beside the first, leads requests to it once it
+    /// answers, and removes the first when nobody talks to it any more.
+    async fn switch(&self, target: &Target, old: Option<&BerthRecord>) -> Result<UpdateKind, Failed> {
+        let Self { host, config, record, by, progress, interrupt, .. } = *self;
+        self.take_hosts(target).await?;
+        let made = async {
+            database::ensure(host, record, target.meta(), progress).await?;
+            let mirror = record.repository.get();
+            host.tools.repos.publish(record.id, mirror, &record.branch, &target.commit).await?;
+            new_berth::make(host, record, target, by, progress, interrupt).await
+        };
+        let (new, lock) = match made.await {
+            Ok(made) => made,
+            Err(failed) => return Err(self.back_to_old(failed).await),
+        };
+        if let Err(source) = self.serve_from(target, &new).await {
+            let mut details = deploy::service_logs(host, new.container, target.meta(), &source).await;
+            let left = new_berth::remove_locked(host, &new, progress).await;
+            let left = left.unwrap_or_else(|error| vec![chain(&error)]);
+            if !left.is_empty() {
+                details.push(Detail { title: "still there".to_owned(), lines: left });
+            }
+            drop(lock);
+            return Err(self.back_to_old(Failed { source, details }).await);
+        }
+        drop(lock);
+        if let Some(old) = old {
+            progress.step("let the old site finish");
+            ready::drain(host, config, old, interrupt).await;
+            let left = new_berth::remove(host, old, progress).await;
+            if !left.is_empty() {
+                // The update is done; what stayed goes with the next repair.
+                tracing::warn!(slug = %record.slug, left = left.join("; "), "the old site is not all gone");
+            }
+        }
+        Ok(UpdateKind::Switched)
+    }
+
+    /// Takes the host names of old and new together: both are served for a
+    /// moment.
+    async fn take_hosts(&self, target: &Target) -> Result<(), DeployError> {
+        let mut labels = route::labels(self.record, target.meta());
+        for label in self.record.meta.iter().flat_map(|meta| route::labels(self.record, meta)) {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        Ok(self.host.state.set_hosts(self.record.id, &labels).await?)
+    }
+
+    async fn serve_from(&self, target: &Target, berth: &BerthRecord) -> Result<(), DeployError> {
+        let Self { host, config, record, progress, interrupt, .. } = *self;
+        let meta = target.meta();
+        services::start(host, berth.container, meta, progress, interrupt).await?;
+        ready::await_answer(host, config, record, meta, berth, progress, interrupt).await?;
+        progress.step("switch over");
+        route::lead_to(host, config, record, meta, berth).await?;
+        if let Err(error) = self.record(target, berth).await {
+            // The record says what serves: the route must not say another thing.
+            self.lead_to_old().await;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn record(&self, target: &Target, berth: &BerthRecord) -> Result<(), DeployError> {
+        let Self { host, record, .. } = *self;
+        let deployed = Deployment {
+            commit: target.commit.clone(),
+            meta: target.meta().clone(),
+            inputs: target.inputs.clone(),
+            berth: berth.id,
+            at: (host.now)(),
+        };
+        host.state.deploy(record.id, PreviewPhase::Updating, PreviewEvent::Answered, &deployed).await?;
+        if let Err(error) = host.state.set_hosts(record.id, &route::labels(record, target.meta())).await {
+            tracing::warn!(slug = %record.slug, %error, "host names of the old site are kept");
+        }
+        Ok(())
+    }
+
+    /// Takes back what a failed switch changed outside the new berth.
+    async fn back_to_old(&self, mut failed: Failed) -> Failed {
+        let Self { host, record, .. } = *self;
+        let mut left = Vec::new();
+        if let Some(meta) = &record.meta
+            && let Err(error) = host.state.set_hosts(record.id, &route::labels(record, meta)).await
+        {
+            left.push(chain(&error));
+        }
+        if let Some(commit) = &record.commit {
+            let mirror = record.repository.get();
+            if let Err(error) = host.tools.repos.publish(record.id, mirror, &record.branch, commit).await {
+                left.push(chain(&error));
+            }
+        }
+        let lines = if left.is_empty() { vec!["the new berth and its host names".to_owned()] } else { left };
+        let title = "taken back".to_owned();
+        failed.details.push(Detail { title, lines });
+        failed
+    }
+
+    async fn lead_to_old(&self) {
+        let Self { host, config, record, .. } = *self;
+        let Some(meta) = &record.meta else { return };
+        let led = async {
+            let old = serving(host, record).await?;
+            route::lead_to(host, config, record, meta, &old).await
+        };
+        if let Err(error) = led.await {
+            tracing::error!(slug = %record.slug, error = %chain(&error), "requests are led to a berth that goes");
+        }
+    }
+}
