@@ -14,6 +14,7 @@
 //! The way through: [`Config::parse`] → [`Slot::lowest_free`] →
 //! [`plan::create`] → (the host applies it) → [`Phase::after`].
 
+pub mod closure_key;
 pub mod conf_file;
 pub mod config;
 pub mod domain;
@@ -35,6 +36,7 @@ pub mod slug;
 pub mod store_path;
 pub mod ttl;
 
+pub use closure_key::{ClosureKey, NarHash, NixFiles};
 pub use config::Config;
 pub use domain::Domain;
 pub use layout::Layout;
