@@ -23,7 +23,8 @@ pub(super) fn parse(json: &[u8]) -> Result<Vec<StorePath>, serde_json::Error> {
     paths.map(|path| store_path(&path).map_err(serde::de::Error::custom)).collect()
 }
 
-fn store_path(text: &str) -> Result<StorePath, berth_core::store_path::StorePathError> {
+/// A path with the store's folder or without.
+pub(super) fn store_path(text: &str) -> Result<StorePath, berth_core::store_path::StorePathError> {
     if text.starts_with('/') { text.parse() } else { format!("{STORE}{text}").parse() }
 }
 

@@ -1,5 +1,8 @@
 //! Finding what Nix means in what Nix says.
 
+mod evaluation;
+
+pub(super) use self::evaluation::evaluation;
 use crate::printable::printable_line;
 
 /// The most lines of an error that are shown, counted from its end.

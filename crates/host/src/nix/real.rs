@@ -7,9 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_core::StorePath;
+use berth_core::{Layout, NarHash, NixFiles, StorePath};
 
-use super::{Nix, NixError, build_output, messages};
+use super::{
+    BuildBounds, Evaluated, Evaluation, LockedFlake, Nix, NixError, SourceTree, build_output, evaluation,
+    flake, messages, realisation, source_tree,
+};
 use crate::exec::{ExecError, Invocation, Watcher};
 use crate::printable::printable_line;
 
@@ -61,6 +64,36 @@ impl Nix for NixCli {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(NixError::Look { path: path.as_path().to_owned(), source }),
         }
+    }
+
+    async fn flake_hash(&self, flake: &str) -> Result<NarHash, NixError> {
+        flake::hash(flake).await
+    }
+
+    async fn locked(&self, flake: &str) -> Result<LockedFlake, NixError> {
+        flake::locked(flake).await
+    }
+
+    async fn add_tree(&self, files: &NixFiles) -> Result<SourceTree, NixError> {
+        source_tree::add(files, &Layout::host().run_dir()).await
+    }
+
+    async fn evaluate(&self, evaluation: &Evaluation, log: Watcher<'_>) -> Result<Evaluated, NixError> {
+        evaluation::evaluate(evaluation, log).await
+    }
+
+    async fn realise(
+        &self,
+        derivation: &StorePath,
+        root_link: &Path,
+        bounds: &BuildBounds,
+        log: Watcher<'_>,
+    ) -> Result<StorePath, NixError> {
+        realisation::realise(derivation, root_link, bounds, log).await
+    }
+
+    async fn closure_size(&self, path: &StorePath) -> Result<u64, NixError> {
+        realisation::closure_size(path).await
     }
 }
 
