@@ -1,5 +1,6 @@
 //! Closures: building them once, keeping them as long as somebody uses them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -162,7 +163,7 @@ async fn build_locked(host: &Host, lock: &Lock, progress: &dyn Progress) -> Resu
 }
 
 /// Removes what builds left that were killed: their lock is ours now.
-async fn abandon_dead_builds(host: &Host, lock: &Lock) -> Result<Vec<ClosureId>, ClosureError> {
+pub(crate) async fn abandon_dead_builds(host: &Host, lock: &Lock) -> Result<Vec<ClosureId>, ClosureError> {
     let mut abandoned = Vec::new();
     for build in host.state.builds().await? {
         if build.lock == lock.name() && host.state.abandon_build(build.id, lock).await? {
@@ -199,17 +200,23 @@ async fn release(host: &Host) -> Result<Vec<String>, ClosureError> {
     Ok(released)
 }
 
-/// Removes what killed builds left: their records, and roots that no record
-/// explains. Returns what it removed, in words.
+/// Removes what killed builds left, of agents and previews: their records, and
+/// roots that no record explains. Returns what it removed, in words.
 pub(crate) async fn remove_dead_builds(host: &Host) -> Result<Vec<String>, ClosureError> {
-    let Some(lock) = host.locks.try_lock(LockName::Build(Kind::Agent), "reconcile")? else {
-        return Ok(Vec::new());
-    };
-    let abandoned = abandon_dead_builds(host, &lock).await?;
-    let mut removed: Vec<String> = abandoned.iter().map(|id| format!("the unfinished build {id}")).collect();
+    let builds = host.state.builds().await?;
+    let names: HashSet<LockName> = builds.iter().map(|build| build.lock).collect();
+    let mut removed = Vec::new();
+    for name in names {
+        // Whoever builds holds it.
+        if let Some(lock) = host.locks.try_lock(name, "reconcile")? {
+            let abandoned = abandon_dead_builds(host, &lock).await?;
+            removed.extend(abandoned.iter().map(|id| format!("the unfinished build {id}")));
+        }
+    }
+    // A root is made after its record and goes after it, so one without is
+    // nobody's.
     for root in roots_without_record(host).await? {
-        let path = host.layout.gc_roots_dir().join(&root);
-        fs::remove_file(&path).map_err(|source| ClosureError::Root { path, source })?;
+        remove(host.layout.gc_roots_dir().join(&root))?;
         removed.push(format!("the garbage-collector root `{root}`"));
     }
     Ok(removed)
@@ -233,13 +240,16 @@ pub(crate) async fn roots_without_record(host: &Host) -> Result<Vec<String>, Clo
     Ok(found.into_iter().filter(|name| !is_explained(name)).collect())
 }
 
-fn make_roots_folder(host: &Host) -> Result<(), ClosureError> {
+pub(crate) fn make_roots_folder(host: &Host) -> Result<(), ClosureError> {
     let path = host.layout.gc_roots_dir();
     fs::create_dir_all(&path).map_err(|source| ClosureError::Root { path, source })
 }
 
-fn remove_root(host: &Host, id: ClosureId) -> Result<(), ClosureError> {
-    let path = host.layout.gc_root(id.get());
+pub(crate) fn remove_root(host: &Host, id: ClosureId) -> Result<(), ClosureError> {
+    remove(host.layout.gc_root(id.get()))
+}
+
+fn remove(path: PathBuf) -> Result<(), ClosureError> {
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(ClosureError::Root { path, source: error })
