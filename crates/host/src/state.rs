@@ -20,6 +20,7 @@ mod closures;
 mod error;
 mod events;
 mod open;
+mod previews;
 mod row;
 
 use std::path::Path;
@@ -30,8 +31,11 @@ use berth_core::Layout;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub use berths::{BerthId, BerthRecord, NewBerth};
-pub use closures::{BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild};
+pub use closures::{
+    BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild, NewPreviewBuild, PreviewClosure, PreviewSystem,
+};
 pub use error::{Damage, StateError};
+pub use previews::{Deployment, NewPreview, PreviewRecord, RepositoryId};
 pub use events::{Event, EventFilter, NewEvent, Outcome, OutcomeWordError};
 
 /// How long a process waits for another one that writes.
@@ -91,6 +95,17 @@ impl State {
     /// Names what was tried when SQLite refused it.
     fn failed(&self, aim: &'static str) -> impl Fn(sqlx::Error) -> StateError + Copy {
         move |source| StateError::told(&self.database, self.patience, aim, source)
+    }
+
+    /// The error that names a value without a meaning.
+    fn refuse_value(
+        &self,
+        table: &'static str,
+        id: i64,
+        column: &'static str,
+        problem: &dyn std::fmt::Display,
+    ) -> StateError {
+        self.damaged(Damage::Value { table, id, column, problem: problem.to_string() })
     }
 
     fn damaged(&self, damage: Damage) -> StateError {
