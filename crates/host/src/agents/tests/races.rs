@@ -7,6 +7,7 @@ use berth_core::{Phase, UnitState, Wanted};
 use super::super::AgentError;
 use super::bed::{Bed, container};
 use crate::firewall_table;
+use crate::state::NewBerth;
 
 #[tokio::test]
 async fn a_create_that_never_gets_its_lock_gives_name_and_slot_back() {
@@ -51,6 +52,39 @@ async fn the_pin_of_a_berth_that_is_half_removed_does_not_come_back() {
     assert!(firewall_table::is_right(&bed.host).await.expect("asked"), "no berth lacks its pin");
     firewall_table::load(&bed.host).await.expect("loaded");
     assert_eq!(bed.host.tools.firewall.pins().await.expect("listed"), [].into());
+}
+
+#[tokio::test]
+async fn the_databases_are_open_to_those_who_have_the_right_on_record_and_to_no_other() {
+    let bed = Bed::with_closure().await;
+    let one = bed.create("one").await.expect("created");
+    let other = NewBerth {
+        kind: one.kind,
+        name: "other".parse().expect("a name"),
+        closure: one.closure,
+        limits: one.limits.clone(),
+        created_by: one.created_by.clone(),
+        created_at: one.created_at,
+        expires_at: None,
+        preview: None,
+        reaches_database: true,
+    };
+    let other = bed.host.state.reserve(other, bed.host.config.subnet).await.expect("reserved");
+    let pin = |record| firewall_table::pin_of(&bed.host, record).expect("a slot of the subnet");
+    let firewall = &bed.host.tools.firewall;
+    let is_right = || async { firewall_table::is_right(&bed.host).await.expect("asked") };
+
+    firewall_table::pin(&bed.host, pin(&other)).await.expect("pinned");
+    assert!(!is_right().await, "a right is missing");
+    firewall_table::open_database(&bed.host, pin(&other)).await.expect("opened");
+    assert!(is_right().await);
+    firewall_table::open_database(&bed.host, pin(&one)).await.expect("opened");
+    assert!(!is_right().await, "there is a right too many");
+    firewall_table::load(&bed.host).await.expect("loaded");
+    assert!(is_right().await);
+    assert_eq!(firewall.database_pins().await.expect("listed"), [pin(&other)].into());
+    firewall_table::close_database(&bed.host, pin(&other)).await.expect("closed");
+    assert_eq!(firewall.database_pins().await.expect("listed"), [].into());
 }
 
 #[tokio::test]
