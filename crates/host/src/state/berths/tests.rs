@@ -328,7 +328,7 @@ async fn a_random_walk_agrees_with_a_model() {
 }
 
 /// A preview that berths may belong to.
-async fn some_preview(state: &crate::state::State) -> PreviewId {
+async fn some_preview(state: &State) -> PreviewId {
     sqlx::raw_sql(
         "INSERT INTO repositories (id, name, created_at) VALUES (1, 'acme/site', 0); \
          INSERT INTO previews (id, repository_id, branch, slug, phase, wanted, is_trusted, memory, cpus, tasks, \
