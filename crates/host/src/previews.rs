@@ -45,6 +45,7 @@ pub use self::update::{UpdateKind, UpdateOptions, Updated, update};
 use crate::agents::Actor;
 use crate::host::{Host, duration};
 use crate::lock::{Lock, LockName};
+use crate::progress::Interrupt;
 use crate::state::{NewEvent, Outcome, PreviewRecord};
 
 /// What is to be deployed.
@@ -80,8 +81,13 @@ fn config(host: &Host) -> Result<&PreviewConfig, PreviewError> {
 }
 
 /// Waits for the preview's lock as long as whoever holds it may reasonably
-/// take to deploy it.
-async fn lock(host: &Host, record: &PreviewRecord, action: &str) -> Result<Lock, PreviewError> {
+/// take to deploy it, or until somebody interrupts.
+async fn lock(
+    host: &Host,
+    record: &PreviewRecord,
+    action: &str,
+    interrupt: Option<&Interrupt>,
+) -> Result<Lock, PreviewError> {
     let mut patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
     if let Some(config) = &host.config.preview {
         let deadlines = &config.deadlines;
@@ -89,14 +95,31 @@ async fn lock(host: &Host, record: &PreviewRecord, action: &str) -> Result<Lock,
             patience += duration(more);
         }
     }
-    Ok(host.locks.lock(LockName::Preview(record.id), action, patience + Duration::from_secs(30)).await?)
+    let interrupted = async {
+        match interrupt {
+            Some(interrupt) => interrupt.interrupted().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = interrupted => Err(PreviewError::Interrupted { slug: record.slug.clone() }),
+        lock = host.locks.lock(LockName::Preview(record.id), action, patience + Duration::from_secs(30)) => {
+            Ok(lock?)
+        }
+    }
 }
 
 /// The record under its lock: it may have changed while the lock was waited
 /// for, and the slug may have been given to another preview since.
-async fn locked(host: &Host, slug: &Name, action: &str) -> Result<(PreviewRecord, Lock), PreviewError> {
+async fn locked(
+    host: &Host,
+    slug: &Name,
+    action: &str,
+    interrupt: &Interrupt,
+) -> Result<(PreviewRecord, Lock), PreviewError> {
     let seen = find(host, slug).await?;
-    let lock = lock(host, &seen, action).await?;
+    let lock = lock(host, &seen, action, Some(interrupt)).await?;
     match host.state.preview_of(seen.id).await? {
         Some(record) => Ok((record, lock)),
         None => Err(PreviewError::NotFound { slug: slug.clone(), near: None }),

@@ -94,7 +94,7 @@ async fn record(
     let mut last = None;
     for _ in 0..RESERVATIONS {
         let record = host.state.add_preview(new.clone()).await?;
-        let lock = lock(host, &record, "create").await?;
+        let lock = lock(host, &record, "create", None).await?;
         match host.state.preview_of(record.id).await? {
             Some(now) if now == record => return Ok((record, lock)),
             Some(_) | None => last = Some(StateError::PreviewGone { id: record.id }),

@@ -47,7 +47,7 @@ async fn destroy_seen(
     action: &'static str,
     progress: &dyn Progress,
 ) -> Result<Destroyed, PreviewError> {
-    let _lock = lock(host, seen, action).await?;
+    let _lock = lock(host, seen, action, None).await?;
     // Whoever held the lock may have removed it.
     match host.state.preview_of(seen.id).await? {
         Some(now) => destroy_record(host, &now, by, action, progress).await,

@@ -97,6 +97,12 @@ pub enum PreviewError {
         /// Everything that is still there, with its reason.
         left: Vec<String>,
     },
+    /// Somebody interrupted it while another process worked on the preview.
+    #[error("interrupted while another process worked on the preview `{slug}`; nothing was changed")]
+    Interrupted {
+        /// The slug.
+        slug: Name,
+    },
     /// Not possible in this phase.
     #[error("the preview `{slug}` is {phase}; {way_out}")]
     WrongPhase {
@@ -280,6 +286,7 @@ impl PreviewError {
             | Self::Lock(_)
             | Self::State(_)
             | Self::Build { .. }
+            | Self::Interrupted { .. }
             | Self::WrongPhase { .. }
             | Self::Systemd(_)
             | Self::Containers(_)
@@ -294,6 +301,7 @@ impl PreviewError {
             | Self::Update { source, .. }
             | Self::Restart { source, .. }
             | Self::Build { source, .. } => source.is_interrupt(),
+            Self::Interrupted { .. } => true,
             Self::NotConfigured
             | Self::NotFound { .. }
             | Self::Lock(_)

@@ -24,7 +24,7 @@ pub async fn restart(
     interrupt: &Interrupt,
 ) -> Result<PreviewRecord, PreviewError> {
     let config = config(host)?;
-    let (record, _lock) = locked(host, slug, "restart").await?;
+    let (record, _lock) = locked(host, slug, "restart", interrupt).await?;
     if !matches!(record.phase, PreviewPhase::Ready | PreviewPhase::Running) {
         let way_out = match record.phase {
             PreviewPhase::Failed => format!("try again with `preview update {slug}`"),

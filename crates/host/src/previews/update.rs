@@ -60,7 +60,7 @@ pub async fn update(
     interrupt: &Interrupt,
 ) -> Result<Updated, PreviewError> {
     let config = config(host)?;
-    let (record, _lock) = locked(host, slug, "update").await?;
+    let (record, _lock) = locked(host, slug, "update", interrupt).await?;
     match record.phase {
         PreviewPhase::Failed => deploy_again(host, config, record, options, by, progress, interrupt).await,
         PreviewPhase::Ready | PreviewPhase::Running => {
