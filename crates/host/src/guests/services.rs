@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use berth_core::ContainerName;
 use berth_core::meta::UnitName;
+use jiff::Timestamp;
 
 use super::{GuestError, GuestFile};
 use crate::exec::{ExecError, Invocation, Stdin, Watcher};
@@ -80,11 +81,15 @@ pub(super) async fn follow(name: ContainerName, unit: &UnitName, log: Watcher<'_
     static FOLLOWERS: AtomicU64 = AtomicU64::new(0);
     let number = FOLLOWERS.fetch_add(1, Ordering::Relaxed);
     let follower = format!("berth-follow-{}-{number}.service", std::process::id());
+    let now = Timestamp::now();
     let safe_log = |line: &str| log(&printable_line(line));
     let dropped = StopWhenDropped::inside(name, follower.clone());
     let run = inside(name)
         .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--unit", &follower])
-        .args(["--", "/bin/sh", "-c", &unexpanded(TO_STDERR), "sh", "journalctl", "--follow", "--lines=0"])
+        .args(["--", "/bin/sh", "-c", &unexpanded(TO_STDERR), "sh", "journalctl", "--follow", "--lines=all"])
+        // What it writes before the follower is there is told too, and what it
+        // wrote at an earlier start is not.
+        .arg(format!("--since=@{}.{:06}", now.as_second(), now.subsec_microsecond()))
         .args(["--output=cat", "--no-pager", "--quiet", "--unit", unit.as_str()])
         .aim(format!("follow the log of {unit} in {name}"))
         .keep(ANSWER_MAX)
