@@ -1,21 +1,22 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use berth_term::{Code, Failure};
-use clap::{ArgAction, Parser, Subcommand};
+use berth_core::Kind;
+use berth_term::command::{check_config, completions, help, man};
+use berth_term::{Code, CommandLine, Context, Failure, Options};
+use clap::{Parser, Subcommand};
 
 use crate::command::{
-    build, check_config, completions, create, destroy, doctor, events, expire, firewall, help, info, list,
-    logs, man, run, ssh, start, stop,
+    build, create, destroy, doctor, events, expire, firewall, info, list, logs, run, ssh, start, stop,
 };
-use crate::context::Context;
+
+const NAME: &str = "agent";
 
 /// Isolated NixOS containers for people and coding agents, in seconds
 #[derive(Debug, Parser)]
 #[command(
-    name = "agent",
+    name = NAME,
     version,
     max_term_width = 100,
     after_help = EXAMPLES,
@@ -24,18 +25,8 @@ use crate::context::Context;
     disable_help_subcommand = true
 )]
 pub(crate) struct Cli {
-    /// Read this configuration instead of /etc/berth/berth.toml
-    ///
-    /// Refused through sudo, like every option that takes a path.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// Tell every step on stderr; twice, every tool that is called
-    ///
-    /// `BERTH_LOG` chooses more finely what is logged (`info`,
-    /// `berth_host=debug`); refused through sudo.
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Options of every command")]
-    pub(crate) verbose: u8,
+    #[command(flatten)]
+    options: Options,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -57,6 +48,22 @@ fn after_long_help() -> String {
     format!("{CONVENTIONS}\n\n{}\n\n{EXAMPLES}", Code::HELP)
 }
 
+impl CommandLine for Cli {
+    const KIND: Kind = Kind::Agent;
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn name(&self) -> &'static str {
+        self.command.name()
+    }
+
+    async fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        self.command.run(context).await
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Create(create::Args),
@@ -76,11 +83,14 @@ pub(crate) enum Command {
     Expire(expire::Args),
     Build(build::Args),
     Doctor(doctor::Args),
+    #[command(after_help = check_config::examples(NAME))]
     CheckConfig(check_config::Args),
     Firewall(firewall::Args),
+    #[command(after_help = completions::examples(NAME))]
     Completions(completions::Args),
+    #[command(after_help = man::examples(NAME))]
     Man(man::Args),
-    #[command(hide = true)]
+    #[command(hide = true, after_help = help::examples(NAME))]
     Help(help::Args),
 }
 
@@ -126,7 +136,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(&args, context).await,
             Self::CheckConfig(args) => check_config::run(&args, context),
             Self::Firewall(args) => firewall::run(&args, context).await,
-            Self::Completions(args) => completions::run(&args),
+            Self::Completions(args) => completions::run(&args, context),
             Self::Man(args) => man::run(&args, context),
             Self::Help(args) => Ok(help::run(&args, context)),
         }

@@ -2,19 +2,15 @@
 //! `run`.
 
 pub(crate) mod build;
-pub(crate) mod check_config;
-pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod expire;
 pub(crate) mod firewall;
-pub(crate) mod help;
 pub(crate) mod info;
 pub(crate) mod list;
 pub(crate) mod logs;
-pub(crate) mod man;
 pub(crate) mod run;
 mod running;
 pub(crate) mod ssh;

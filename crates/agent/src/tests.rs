@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use berth_core::Layout;
-use berth_term::{Caller, Failure, Rights, Screen};
-use clap::{CommandFactory, Parser};
+use berth_core::{Kind, Layout};
+use berth_term::command::{completions, man};
+use berth_term::{Caller, Failure, Rights, Screen, program};
+use clap::{CommandFactory, Parser, ValueEnum};
+use clap_complete::Shell;
 
 use crate::cli::Cli;
 
@@ -12,11 +14,11 @@ use crate::cli::Cli;
 fn outcome(arguments: &[&str], rights: Rights) -> Result<ExitCode, Failure> {
     let folder = tempfile::tempdir().expect("a folder");
     let cli = Cli::try_parse_from(arguments).expect("a command line");
-    let caller = Caller::new("ada", rights);
+    let caller = Caller::new(Kind::Agent, "ada", rights);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let layout = Layout::below(folder.path());
     let screen = Screen::of_this_process(&caller, false);
-    runtime.block_on(crate::run(cli, caller, screen, layout))
+    runtime.block_on(program::run(cli, caller, screen, layout))
 }
 
 fn error(arguments: &[&str], rights: Rights) -> String {
@@ -143,4 +145,27 @@ fn half_a_command_line_is_told_what_is_missing() {
     ];
     let told: String = command_lines.into_iter().map(usage_error).collect();
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn every_shell_gets_every_command() {
+    for shell in Shell::value_variants() {
+        let text = completions::render(Cli::command(), *shell);
+        for command in Cli::command().get_subcommands() {
+            assert!(text.contains(command.get_name()), "{shell}: {}", command.get_name());
+        }
+    }
+}
+
+#[test]
+fn every_command_has_its_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    man::write_pages(Cli::command(), folder.path()).expect("written");
+    let pages = man::all_pages(Cli::command()).expect("rendered");
+    for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("agent-{}", command.get_name());
+        let page = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).expect(&name);
+        assert!(page.contains("Examples:"), "{name}");
+        assert!(pages.contains(&format!(".TH {name} ")), "{name}");
+    }
 }

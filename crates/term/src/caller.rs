@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 
+use berth_core::Kind;
 use berth_host::agents::Actor;
 use berth_host::printable::printable_line;
 use thiserror::Error;
@@ -17,11 +18,14 @@ use crate::failure::Explained;
 const PASSWD: &str = "/etc/passwd";
 
 /// The programs that texts tell people to call.
-const PROGRAMS: [&str; 2] = ["agent", "preview"];
+const PROGRAMS: [Kind; 2] = [Kind::Agent, Kind::Preview];
+/// A command that every program has, and that does the same in each.
+const OF_EVERY_PROGRAM: &str = "doctor";
 
-/// Who called, and with whose rights we run.
+/// Who called which program, and with whose rights we run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    program: Kind,
     name: String,
     rights: Rights,
 }
@@ -76,13 +80,14 @@ struct Process {
 }
 
 impl Caller {
-    /// A caller of this name, with these rights.
-    pub fn new(name: impl Into<String>, rights: Rights) -> Self {
-        Self { name: name.into(), rights }
+    /// A caller of the program for this kind, of this name, with these rights.
+    pub fn new(program: Kind, name: impl Into<String>, rights: Rights) -> Self {
+        Self { program, name: name.into(), rights }
     }
 
-    /// Looks at this process. The only place that reads sudo's variables.
-    pub fn of_this_process() -> Self {
+    /// Looks at this process, which runs the program for this kind. The only
+    /// place that reads sudo's variables.
+    pub fn of_this_process(program: Kind) -> Self {
         let process = Process {
             real_uid: rustix::process::getuid().as_raw(),
             effective_uid: rustix::process::geteuid().as_raw(),
@@ -91,10 +96,10 @@ impl Caller {
         };
         // Without the file people are shown as numbers.
         let passwd = std::fs::read(PASSWD).unwrap_or_default();
-        Self::of(&process, &String::from_utf8_lossy(&passwd))
+        Self::of(program, &process, &String::from_utf8_lossy(&passwd))
     }
 
-    fn of(process: &Process, passwd: &str) -> Self {
+    fn of(program: Kind, process: &Process, passwd: &str) -> Self {
         let is_root = process.effective_uid == 0;
         let behind_sudo = process.sudo_uid.as_ref().filter(|_| is_root);
         let uid = match behind_sudo {
@@ -112,7 +117,7 @@ impl Caller {
             (true, _) => Rights::Delegated,
             (false, _) => Rights::Own,
         };
-        Self::new(name, rights)
+        Self::new(program, name, rights)
     }
 
     /// Who is written into the events.
@@ -125,13 +130,28 @@ impl Caller {
         self.rights == Rights::Delegated
     }
 
-    /// A text with the commands in it (`agent list`) as this caller has to type
-    /// them.
+    /// The program that was called.
+    pub fn program(&self) -> Kind {
+        self.program
+    }
+
+    /// A text in which a command that every program has (`agent doctor`) is the
+    /// one of the program that was called.
+    pub fn as_called(&self, text: &str) -> String {
+        PROGRAMS
+            .iter()
+            .fold(text.to_owned(), |text, program| text.replace(&command(*program), &command(self.program)))
+    }
+
+    /// The same, and with all commands in it (`agent list`) as this caller has
+    /// to type them.
     pub fn as_typed(&self, text: &str) -> String {
+        let text = self.as_called(text);
         if !self.is_delegated() {
-            return text.to_owned();
+            return text;
         }
-        PROGRAMS.iter().fold(text.to_owned(), |text, program| {
+        PROGRAMS.iter().fold(text, |text, program| {
+            let program = program.as_str();
             text.replace(&format!("`{program} "), &format!("`sudo {program} "))
         })
     }
@@ -151,6 +171,11 @@ impl Caller {
             Rights::Delegated => Err(CallerError::Delegated { what: what.to_owned() }),
         }
     }
+}
+
+/// The beginning of [`OF_EVERY_PROGRAM`] in a text.
+fn command(program: Kind) -> String {
+    format!("`{} {OF_EVERY_PROGRAM}", program.as_str())
 }
 
 /// The name of a user. The system's own list comes first; sudo's word serves
@@ -187,12 +212,12 @@ mod tests {
     fn through_sudo(uid: &str, user: &str) -> Caller {
         let process =
             Process { sudo_uid: Some(uid.into()), sudo_user: Some(user.into()), ..Process::default() };
-        Caller::of(&process, PASSWD)
+        Caller::of(Kind::Agent, &process, PASSWD)
     }
 
     #[test]
     fn root_itself_is_root_also_through_its_own_sudo() {
-        let direct = Caller::of(&Process::default(), PASSWD);
+        let direct = Caller::of(Kind::Agent, &Process::default(), PASSWD);
         for caller in [direct, through_sudo("0", "root")] {
             assert_eq!(caller.actor().as_str(), "root");
             assert!(!caller.is_delegated());
@@ -219,11 +244,24 @@ mod tests {
     #[test]
     fn commands_in_texts_are_told_as_the_caller_has_to_type_them() {
         let text = "the agent `x` is stopped; start it with `agent start x`, see `agent`";
-        assert_eq!(Caller::new("root", Rights::Root).as_typed(text), text);
-        let ada = Caller::new("ada", Rights::Delegated);
+        assert_eq!(Caller::new(Kind::Agent, "root", Rights::Root).as_typed(text), text);
+        let ada = Caller::new(Kind::Agent, "ada", Rights::Delegated);
         let typed = "the agent `x` is stopped; start it with `sudo agent start x`, see `agent`";
         assert_eq!(ada.as_typed(text), typed);
         assert_eq!(ada.as_typed(typed), typed);
+    }
+
+    #[test]
+    fn a_command_of_every_program_is_told_as_that_of_the_one_that_was_called() {
+        let text = "run `agent doctor --fix`, see `agent doctor` and `agent build`";
+        let of_previews = "run `preview doctor --fix`, see `preview doctor` and `agent build`";
+        for (program, told) in [(Kind::Agent, text), (Kind::Preview, of_previews)] {
+            let root = Caller::new(program, "root", Rights::Root);
+            assert_eq!(root.as_typed(text), told);
+            assert_eq!(root.as_typed(of_previews), told);
+        }
+        let ada = Caller::new(Kind::Preview, "ada", Rights::Delegated);
+        assert_eq!(ada.as_typed("run `agent doctor --fix`"), "run `sudo preview doctor --fix`");
     }
 
     #[test]
@@ -237,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_set_uid_program_is_not_taken_for_root_itself() {
-        let caller = Caller::of(&Process { real_uid: 1000, ..Process::default() }, PASSWD);
+        let caller = Caller::of(Kind::Agent, &Process { real_uid: 1000, ..Process::default() }, PASSWD);
         assert!(caller.is_delegated());
         assert_eq!(caller.actor().as_str(), "ada");
     }
@@ -250,7 +288,7 @@ mod tests {
             sudo_uid: Some("0".into()),
             sudo_user: Some("root".into()),
         };
-        let caller = Caller::of(&process, PASSWD);
+        let caller = Caller::of(Kind::Agent, &process, PASSWD);
         assert_eq!(caller.actor().as_str(), "ada");
         insta::assert_snapshot!(caller.need_root("agent list").expect_err("not root"), @"`agent list` must run as root: try `sudo agent list`, which members of the group `berth` may");
     }

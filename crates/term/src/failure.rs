@@ -11,6 +11,7 @@ use berth_host::guests::RunError;
 use berth_host::journal::JournalError;
 use berth_host::lock::LockError;
 use berth_host::login::LoginError;
+use berth_host::previews::{DeployError, PreviewError};
 use berth_host::printable::printable_line;
 use berth_host::reconcile::ReconcileError;
 use berth_host::state::StateError;
@@ -139,6 +140,46 @@ impl Explained for AgentError {
     fn details(&self) -> Vec<Detail> {
         self.details()
     }
+}
+
+impl Explained for PreviewError {
+    fn code(&self) -> Code {
+        if self.is_interrupt() {
+            return Code::Interrupted;
+        }
+        match self {
+            Self::NotFound { .. } => Code::NotFound,
+            Self::Lock(error) => error.code(),
+            Self::State(error) => error.code(),
+            Self::Create { source, .. }
+            | Self::Update { source, .. }
+            | Self::Restart { source, .. }
+            | Self::Build { source, .. } => deploy_code(source),
+            Self::Interrupted { .. } => Code::Interrupted,
+            Self::NotConfigured
+            | Self::Destroy { .. }
+            | Self::WrongPhase { .. }
+            | Self::Systemd(_)
+            | Self::Containers(_)
+            | Self::Inventory(_) => Code::Failed,
+        }
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        self.details()
+    }
+}
+
+/// The code of a deployment that came to nothing: a host name that is taken and
+/// a lock that is held are what they are elsewhere.
+fn deploy_code(error: &DeployError) -> Code {
+    if let DeployError::State(error) = error {
+        return error.code();
+    }
+    if let DeployError::Lock(error) = error {
+        return error.code();
+    }
+    Code::Failed
 }
 
 impl Explained for StateError {

@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use berth_core::StorePath;
 use berth_host::agents;
-use berth_term::{Code, Failure, interrupt, stdout};
+use berth_term::{Code, Context, Failure, interrupt, stdout};
 use serde::Serialize;
-
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 Examples:

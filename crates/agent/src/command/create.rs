@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use berth_core::limits::{Cpus, Memory, Tasks};
 use berth_core::{Config, Limits, Name, Plan, Ttl};
 use berth_host::agents::{self, CreateOptions};
-use berth_term::{Code, Failure, interrupt, stdout};
+use berth_term::{Code, Context, Failure, interrupt, stdout};
 
 use super::ssh_lines::{SshLines, Told};
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 Examples:

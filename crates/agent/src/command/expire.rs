@@ -3,10 +3,7 @@
 use std::process::ExitCode;
 
 use berth_host::agents;
-use berth_term::{Code, Failure};
-
-use super::destroy::{overall, tell};
-use crate::context::Context;
+use berth_term::{Context, Failure, removal};
 
 const EXAMPLES: &str = "\
 A timer of the host calls it; it may be called at any time.
@@ -24,7 +21,7 @@ pub(crate) async fn run(_: &Args, context: &Context) -> Result<ExitCode, Failure
     let work = context.screen.work(None);
     let outcomes = agents::expire(&host, &context.actor(), &work).await?;
     drop(work);
-    let codes: Vec<Code> =
-        outcomes.into_iter().map(|(name, outcome)| tell(&context.screen, &name, outcome)).collect();
-    Ok(overall(&codes).into())
+    let outcomes =
+        outcomes.into_iter().map(|(name, outcome)| (name, outcome.map(Into::into).map_err(Into::into)));
+    Ok(removal::tell_all(context, outcomes.collect()))
 }

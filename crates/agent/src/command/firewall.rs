@@ -4,10 +4,8 @@ use std::process::ExitCode;
 
 use berth_core::firewall;
 use berth_host::firewall_table;
-use berth_term::{Code, Failure, stdout};
+use berth_term::{Code, Context, Failure, stdout};
 use clap::Subcommand;
-
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 Containers start only while the table is in force; a unit of the host loads it at boot.

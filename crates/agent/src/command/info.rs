@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use berth_core::{Config, Health, Name};
 use berth_host::agents::{self, AgentView};
-use berth_term::{Code, Failure, Table, stdout, times};
+use berth_term::{Code, Context, Failure, Table, stdout, times};
 use jiff::Timestamp;
 
 use super::ssh_lines::{SshLines, Told};
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use berth_host::agents::{self, AgentView};
-use berth_term::{Code, Failure, Table, stdout, times};
+use berth_term::{Code, Context, Failure, Table, stdout, times};
 use jiff::Timestamp;
 
 use super::ssh_lines::Told;
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 States:

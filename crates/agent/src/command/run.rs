@@ -1,17 +1,13 @@
 //! `agent run`.
 
-use std::env;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use berth_core::Name;
-use berth_core::guest::Owner;
-use berth_host::guests::{Run, Stdio};
-use berth_term::Failure;
+use berth_host::guests::User;
+use berth_term::{Context, Failure, inside};
 
 use super::running;
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,42 +41,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failu
     let host = context.host().await?;
     let record = running::running(&host, context.program(), &args.name).await?;
     host.state.close().await;
-    let user = if args.root { Owner::Root } else { Owner::Agent };
-    let run = Run::new(record.container, user, stdio(), &args.command, running::random())?;
-    Ok(run.run().await?.shell_code().into())
-}
-
-fn stdio() -> Stdio {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        Stdio::Terminal(terminal_kind(env::var_os("TERM")))
-    } else {
-        Stdio::Pipe
-    }
-}
-
-/// The kind of the caller's terminal, if it is the name of one.
-fn terminal_kind(term: Option<OsString>) -> String {
-    let is_name = |term: &String| {
-        let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"-+._".contains(&b);
-        !term.is_empty() && term.bytes().all(is_name_byte)
-    };
-    term.and_then(|term| term.into_string().ok()).filter(is_name).unwrap_or_else(|| "dumb".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_name_of_a_terminal_goes_inside() {
-        for (term, kind) in [
-            (Some("xterm-256color"), "xterm-256color"),
-            (Some("screen.xterm+x"), "screen.xterm+x"),
-            (Some("../../evil"), "dumb"),
-            (Some(""), "dumb"),
-            (None, "dumb"),
-        ] {
-            assert_eq!(terminal_kind(term.map(Into::into)), kind);
-        }
-    }
+    let user = if args.root { User::Root } else { User::Own };
+    inside::run(record.container, user, &args.command).await
 }

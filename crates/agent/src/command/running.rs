@@ -42,12 +42,6 @@ pub(super) fn not_running(program: &str, name: &Name, state: Shown) -> Failure {
     Failure::new(Code::Failed, format!("the agent `{name}` {told}"))
 }
 
-/// A number that tells this run's unit apart from others.
-pub(super) fn random() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,10 +69,5 @@ mod tests {
         error: the agent `fix-login` has lost its container; remove the rest with `agent destroy fix-login`
         error: the agent `fix-login` is being removed
         ");
-    }
-
-    #[test]
-    fn two_runs_have_different_units() {
-        assert_ne!(random(), random());
     }
 }

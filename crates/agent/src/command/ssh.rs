@@ -7,10 +7,9 @@ use std::process::ExitCode;
 
 use berth_core::Name;
 use berth_host::login::{Session, SshLogins};
-use berth_term::{Code, Failure};
+use berth_term::{Code, Context, Failure};
 
 use super::running;
-use crate::context::Context;
 
 const EXAMPLES: &str = "\
 As with ssh, the words of a command are joined and read by the shell inside;

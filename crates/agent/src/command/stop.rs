@@ -4,9 +4,7 @@ use std::process::ExitCode;
 
 use berth_core::Name;
 use berth_host::agents;
-use berth_term::{Code, Failure, interrupt, stdout};
-
-use crate::context::Context;
+use berth_term::{Code, Context, Failure, interrupt, stdout};
 
 const EXAMPLES: &str = "\
 Examples:

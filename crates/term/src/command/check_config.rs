@@ -1,30 +1,28 @@
-//! `agent check-config`.
+//! `check-config`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use berth_term::{Code, Failure, config_file, stdout};
+use crate::{Code, Context, Failure, config_file, stdout};
 
-use crate::context::Context;
-
-const EXAMPLES: &str = "\
-Examples:
-  agent check-config
-  agent check-config ./berth.toml";
+/// The examples.
+pub fn examples(program: &str) -> String {
+    format!("Examples:\n  {program} check-config\n  {program} check-config ./berth.toml")
+}
 
 /// Check the configuration and tell all its problems at once
 ///
 /// Needs no root, and no host: the NixOS module runs it when it builds the
 /// system.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub struct Args {
     /// The file; /etc/berth/berth.toml when not given. Refused through sudo
     #[arg(value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
+/// Checks the configuration.
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
     if args.path.is_some() {
         context.caller.need_own_rights("FILE")?;
     }
