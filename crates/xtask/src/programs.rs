@@ -17,7 +17,8 @@ pub(crate) enum Profile {
 }
 
 /// The programs of a host, each with its package.
-const PROGRAMS: [(&str, &str); 2] = [("agent", "berth-agent"), ("berth-guard", "berth-guard")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("agent", "berth-agent"), ("preview", "berth-preview"), ("berth-guard", "berth-guard")];
 
 /// Builds all of them and returns where they are.
 pub(crate) fn build(profile: Profile) -> Result<Vec<(&'static str, PathBuf)>> {

@@ -42,7 +42,7 @@ pub async fn run(options: Options, context: &Context) -> Result<ExitCode, Failur
             Told { findings, ..Told::default() }
         }
     };
-    let told = told.as_called(&context.caller);
+    let told = told.in_words_of(&context.caller);
     if options.json {
         stdout::print_json(&told)?;
     } else {
@@ -53,7 +53,7 @@ pub async fn run(options: Options, context: &Context) -> Result<ExitCode, Failur
 
 impl Told {
     /// With the commands of the program that was called.
-    fn as_called(mut self, caller: &Caller) -> Self {
+    fn in_words_of(mut self, caller: &Caller) -> Self {
         for finding in &mut self.findings {
             finding.message = caller.as_called(&finding.message);
             finding.way_out = finding.way_out.as_deref().map(|way_out| caller.as_called(way_out));
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_way_out_is_the_program_that_was_called() {
         let caller = Caller::new(berth_core::Kind::Preview, "root", crate::Rights::Root);
-        let told = told().as_called(&caller);
+        let told = told().in_words_of(&caller);
         assert_eq!(told.findings[2].way_out.as_deref(), Some("run `preview doctor --fix`"));
     }
 
