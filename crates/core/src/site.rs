@@ -140,10 +140,12 @@ fn one_route(text: &mut Text, number: usize, upstream: Ipv4Addr, route: &Route, 
 }
 
 fn proxy(text: &mut Text, upstream: Ipv4Addr, route: &Route, features: CaddyFeatures) {
-    let proxy = format!("reverse_proxy {upstream}:{}", route.port);
-    if features.stream_close_delay {
-        text.block(&proxy, |text| text.line("stream_close_delay 5m"));
-    } else {
-        text.line(&proxy);
-    }
+    text.block(&format!("reverse_proxy {upstream}:{}", route.port), |text| {
+        if features.stream_close_delay {
+            text.line("stream_close_delay 5m");
+        }
+        // Caddy keeps idle connections of an old configuration for minutes; at
+        // an update they would look as if somebody still used the old site.
+        text.block("transport http", |text| text.line("keepalive 2s"));
+    });
 }
