@@ -1,11 +1,12 @@
 //! Evaluating what strangers wrote.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Instant;
+use std::time::Duration;
 
 use berth_core::closure_key::PREVIEW_CONFIG;
 use berth_core::{NarHash, StorePath};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{Evaluated, Evaluation, NixError, build_output, messages};
 use crate::confined::{Confined, ConfinedError};
@@ -16,6 +17,10 @@ const USER: &str = "berth-build";
 
 /// What an evaluation may not do. Each is set here whatever `nix.conf` says;
 /// the features too, as one of them is derivations that have network.
+///
+/// `restrict-eval` is left out: pure evaluation has the same rules for paths
+/// already, and it would refuse inputs of the operator's flake by their URL.
+/// What has a hash may be fetched in a pure evaluation, so there is no network.
 const OPTIONS: [(&str, &str); 6] = [
     ("experimental-features", "nix-command flakes"),
     ("pure-eval", "true"),
@@ -24,6 +29,9 @@ const OPTIONS: [(&str, &str); 6] = [
     ("plugin-files", ""),
     ("substitute", "false"),
 ];
+
+/// How much later than the unit's own clock ours is.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// The most that an evaluation may print, in bytes: a meta is far smaller.
 const PRINTED_MAX: usize = 1 << 20;
@@ -44,18 +52,16 @@ pub(super) fn random() -> u64 {
 pub(super) async fn evaluate(evaluation: &Evaluation, log: Watcher<'_>) -> Result<Evaluated, NixError> {
     let subject = subject(evaluation);
     let safe_log = |line: &str| log(&printable_line(line));
-    let begun = Instant::now();
-    let output = match confined(evaluation).run_watched(random(), &safe_log).await {
-        Err(ConfinedError::TimedOut { after, .. }) => {
-            return Err(NixError::EvaluationTime { subject, after });
-        }
-        ended => ended?,
+    // Nix hears no request to end while it calculates. Dropped, it is killed
+    // without anybody waiting for that.
+    let late = NixError::EvaluationTime { subject, after: evaluation.time };
+    let run = confined(evaluation).run_watched(random(), &safe_log);
+    let output = match timeout(evaluation.time + SLACK, run).await {
+        Err(_) | Ok(Err(ConfinedError::TimedOut { .. })) => return Err(late),
+        Ok(ended) => ended?,
     };
     if !output.exit.is_success() {
-        // Nix does not always hear a request to end, and is killed then.
-        let is_late = begun.elapsed() >= evaluation.time;
-        let late = NixError::EvaluationTime { subject, after: evaluation.time };
-        return Err(if is_late { late } else { failure(evaluation, &output) });
+        return Err(failure(evaluation, &output));
     }
     match output.whole_stdout() {
         Ok(json) => parse(json).map_err(|source| NixError::EvaluationForm { subject, source }),
@@ -84,7 +90,8 @@ fn expression(evaluation: &Evaluation) -> String {
     format!(
         r#"let
   flake = builtins.getFlake "path:{}?narHash={}{folder}";
-  build = (flake.lib.previewSystem {{ source = {source}; }}).config.system.build;
+  missing = throw "the operator's closures flake has no `lib.previewSystem`";
+  build = ((flake.lib or {{ }}).previewSystem or missing {{ source = {source}; }}).config.system.build;
 in {{
   drvPath = builtins.unsafeDiscardStringContext build.toplevel.drvPath;
   meta = builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta);
@@ -144,8 +151,6 @@ const _: () = assert!(SUBJECT.len() == PREVIEW_CONFIG.len() + 2);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use berth_core::NixFiles;
 
     use super::*;
@@ -172,7 +177,8 @@ mod tests {
         insta::assert_snapshot!(expression(&evaluation(None, true)), @r#"
         let
           flake = builtins.getFlake "path:/nix/store/j1n2ab2sgk140irwws8vkhbh5a1ky7lz-source?narHash=sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo=";
-          build = (flake.lib.previewSystem { source = builtins.fetchTree { type = "path"; path = "/nix/store/hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7-source"; narHash = "sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo="; }; }).config.system.build;
+          missing = throw "the operator's closures flake has no `lib.previewSystem`";
+          build = ((flake.lib or { }).previewSystem or missing { source = builtins.fetchTree { type = "path"; path = "/nix/store/hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7-source"; narHash = "sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo="; }; }).config.system.build;
         in {
           drvPath = builtins.unsafeDiscardStringContext build.toplevel.drvPath;
           meta = builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta);
