@@ -214,7 +214,11 @@ pub(crate) async fn remove_dead_builds(host: &Host) -> Result<Vec<String>, Closu
         }
     }
     // A root is made after its record and goes after it, so one without is
-    // nobody's.
+    // nobody's; only a build of agents, where it finds that it has made what is
+    // there already, needs one a moment longer.
+    let Some(_lock) = host.locks.try_lock(LockName::Build(Kind::Agent), "reconcile")? else {
+        return Ok(removed);
+    };
     for root in roots_without_record(host).await? {
         remove(host.layout.gc_roots_dir().join(&root))?;
         removed.push(format!("the garbage-collector root `{root}`"));

@@ -119,10 +119,11 @@ async fn find_or_build(
         if ClosureKey::new(files, &flake.nar_hash, request.settings) != key {
             continue;
         }
-        let closure = build(host, request, key, flake, &lock, progress).await?;
+        let outcome = build(host, request, key, flake, &lock, progress).await;
         drop(lock);
+        // After a failure too: it has left a log.
         release_unused(host, request.limits.keep, progress).await;
-        return Ok(closure);
+        return outcome;
     }
     Err(PreviewClosureError::FlakeChanges { flake: host.config.closures.clone() })
 }

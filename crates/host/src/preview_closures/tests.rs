@@ -4,6 +4,7 @@ mod bed;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use berth_core::StorePath;
@@ -208,24 +209,40 @@ async fn whoever_waits_for_the_build_of_another_can_be_interrupted() {
     assert!(matches!(outcome, Err(PreviewClosureError::Interrupted)), "{outcome:?}");
 }
 
+/// Changes the closures flake after the key was made, before the flake is
+/// locked.
+struct Editor<'a> {
+    bed: &'a Bed,
+    times: AtomicUsize,
+}
+
+impl Progress for Editor<'_> {
+    fn step(&self, text: &str) {
+        if text == "lock the closures flake" && self.times.load(Ordering::Relaxed) > 0 {
+            let left = self.times.fetch_sub(1, Ordering::Relaxed);
+            self.bed.world.closures_flake_holds(files(&left.to_string()));
+        }
+    }
+
+    fn line(&self, _: &str) {}
+}
+
 #[tokio::test]
 async fn a_flake_that_changes_meanwhile_is_looked_at_again() {
     let bed = Bed::new().await;
-    bed.world.hang_next("nix.locked");
-    tokio::select! {
-        outcome = bed.closure(&bed.files) => panic!("it hangs: {outcome:?}"),
-        () = bed.hang() => {}
-    }
-    // The same, with the flake changed between the key and the lock.
-    bed.world.clear_faults();
-    let before = key_of(&bed.host, &bed.request(&bed.files, &[])).await.expect("a key");
-    bed.world.closures_flake_holds(files("{ }"));
-    let closure = bed.closure(&bed.files).await.expect("built");
-    let now = (bed.host.now)();
-    assert_eq!(bed.host.state.use_preview_closure(&before, now).await.expect("read"), None);
-    let key = key_of(&bed.host, &bed.request(&bed.files, &[])).await.expect("a key");
-    let found = bed.host.state.use_preview_closure(&key, now).await.expect("read");
-    assert_eq!(found.map(|found| found.id), Some(closure.id));
+    let request = bed.request(&bed.files, &[]);
+    let editor = Editor { bed: &bed, times: AtomicUsize::new(2) };
+    let closure = closure_for(&bed.host, &request, &editor, &bed::never()).await.expect("built");
+    let key = key_of(&bed.host, &request).await.expect("a key");
+    let found = bed.host.state.use_preview_closure(&key, (bed.host.now)()).await.expect("read");
+    assert_eq!(found.map(|found| found.id), Some(closure.id), "under the key of what was built");
+    bed.assert_tidy(1).await;
+
+    let editor = Editor { bed: &bed, times: AtomicUsize::new(100) };
+    bed.world.closures_flake_holds(files("other"));
+    let outcome = closure_for(&bed.host, &request, &editor, &bed::never()).await;
+    assert!(matches!(outcome, Err(PreviewClosureError::FlakeChanges { .. })), "{outcome:?}");
+    bed.assert_tidy(1).await;
 }
 
 #[tokio::test]
@@ -239,8 +256,8 @@ async fn old_closures_and_logs_leave_and_the_last_failed_logs_stay() {
     for _ in 0..25 {
         bed.closure(&bed.files).await.expect_err("planned");
     }
+    assert_eq!(fs::read_dir(bed.host.layout.build_logs_dir()).expect("a folder").count(), 20);
     let released = release_unused(&bed.host, 2, &bed).await;
     assert_eq!(released, [format!("the unused closure {}", old[0])]);
     bed.assert_tidy(2).await;
-    assert_eq!(fs::read_dir(bed.host.layout.build_logs_dir()).expect("a folder").count(), 20);
 }
