@@ -16,6 +16,8 @@ use berth_host::printable::printable_line;
 use berth_host::progress::Progress;
 use berth_term::{Code, Context, Failure, stdout};
 
+use self::evaluation::Surroundings;
+
 /// The path that means stdin.
 const STDIN: &str = "-";
 
@@ -84,7 +86,9 @@ async fn declared(args: &Args, context: &Context) -> Result<String, Failure> {
     };
     let work = context.screen.work(None);
     work.step("evaluate preview-config.nix");
-    Ok(evaluation::meta(&files, &flake, &work).await?)
+    let around = Surroundings::of_this_process()
+        .map_err(|error| Failure::because("could not tell which folder this is", error))?;
+    Ok(evaluation::meta(&files, &flake, &around).await?)
 }
 
 /// A text that is no longer than one byte more than a declaration may be.

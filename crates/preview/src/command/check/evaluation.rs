@@ -1,20 +1,19 @@
 //! Evaluating a declaration with the Nix of this machine.
 //!
-//! The expression is the one that a host evaluates. A host does it as a user
-//! that may do nothing else; here it runs with the caller's own rights, whose
-//! code it is.
+//! A host evaluates the same as a user that may do nothing else. Here it runs as
+//! the caller and in the caller's environment: it is the caller's code, and it
+//! is the caller's Nix that knows how to come by the closures flake.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_core::store_path::StorePathError;
 use berth_core::{NarHash, NixFiles, StorePath};
 use berth_host::exec::{ExecError, Invocation};
-use berth_host::nix::{LockedFlake, Nix, NixCli, NixError};
 use berth_host::printable::printable_line;
-use berth_host::progress::Progress;
 use berth_term::Explained;
 use thiserror::Error;
 
@@ -25,6 +24,9 @@ const EVALUATE: Duration = Duration::from_mins(10);
 /// The most lines of what Nix says that are shown.
 const SHOWN: usize = 30;
 
+/// A hint of Nix on an option that is not ours.
+const HINT: &str = "(use '--show-trace'";
+
 /// Why there is no declaration.
 #[derive(Debug, Error)]
 pub(super) enum EvaluationError {
@@ -34,9 +36,6 @@ pub(super) enum EvaluationError {
         /// The flake.
         flake: String,
     },
-    /// The flake cannot be had.
-    #[error(transparent)]
-    Flake(#[from] NixError),
     /// The files could not be laid ready for Nix.
     #[error("could not lay out the repository's `.nix` files")]
     LayOut(#[source] io::Error),
@@ -56,61 +55,75 @@ pub(super) enum EvaluationError {
 
 impl Explained for EvaluationError {}
 
-/// The declaration of these files as JSON. What Nix says meanwhile is told.
+/// Where and with what the tools of the caller run.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    /// The folder that relative flakes are meant from.
+    pub(super) folder: PathBuf,
+    /// All variables of the caller.
+    pub(super) variables: Vec<(OsString, OsString)>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(super) fn of_this_process() -> io::Result<Self> {
+        Ok(Self { folder: std::env::current_dir()?, variables: std::env::vars_os().collect() })
+    }
+
+    fn call(&self, program: &str) -> Invocation {
+        let call = Invocation::new(program).dir(&self.folder);
+        self.variables.iter().fold(call, |call, (name, value)| call.env(name, value))
+    }
+}
+
+/// The declaration of these files as JSON.
 pub(super) async fn meta(
     files: &NixFiles,
     flake: &str,
-    progress: &dyn Progress,
+    around: &Surroundings,
 ) -> Result<String, EvaluationError> {
     if flake.strip_prefix("path:").is_some_and(|path| path.starts_with('/') && !Path::new(path).exists()) {
         return Err(EvaluationError::NoFlake { flake: flake.to_owned() });
     }
-    let locked = NixCli.locked(flake).await?;
-    let tree = add(files).await?;
-    let expression = expression(&locked, &tree, &files.nar_hash());
-    let output = call(&expression).run_watched(&|line| progress.line(&printable_line(line))).await?;
+    let tree = add(files, around).await?;
+    let call = evaluate(around, flake, &expression(&tree, &files.nar_hash()));
+    let output = call.run_any().await?;
     if !output.exit.is_success() {
         return Err(EvaluationError::Evaluate { said: said(&output.stderr.text(), &tree) });
     }
     Ok(String::from_utf8_lossy(output.whole_stdout()?).into_owned())
 }
 
-fn call(expression: &str) -> Invocation {
-    Invocation::new("nix")
+/// What is evaluated of a flake is evaluated purely.
+fn evaluate(around: &Surroundings, flake: &str, expression: &str) -> Invocation {
+    around
+        .call("nix")
         .args(["--extra-experimental-features", "nix-command flakes"])
         .args(["--option", "pure-eval", "true", "--option", "allow-import-from-derivation", "false"])
-        .args(["eval", "--raw", "--expr", expression])
+        .args(["eval", "--raw", "--no-update-lock-file", "--apply", expression])
+        .args(["--", &format!("{flake}#lib.previewSystem")])
         .aim("evaluate preview-config.nix")
         .deadline(EVALUATE)
 }
 
 /// Store paths and hashes have no character that is special in a Nix string.
-fn expression(flake: &LockedFlake, tree: &StorePath, hash: &NarHash) -> String {
-    let folder = flake.folder.as_ref().map(|folder| format!("&dir={}", in_url(folder))).unwrap_or_default();
-    let LockedFlake { path, nar_hash, .. } = flake;
+fn expression(tree: &StorePath, hash: &NarHash) -> String {
     format!(
-        r#"let
-  flake = builtins.getFlake "path:{path}?narHash={nar_hash}{folder}";
+        r#"previewSystem:
+let
   source = builtins.fetchTree {{ type = "path"; path = "{tree}"; narHash = "{hash}"; }};
-  build = (flake.lib.previewSystem {{ inherit source; }}).config.system.build;
+  build = (previewSystem {{ inherit source; }}).config.system.build;
 in builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta)"#
     )
 }
 
-/// Percent-encoded: safe in a URL and in a Nix string.
-fn in_url(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-    text.bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
 /// Puts the files into the store, as data.
-async fn add(files: &NixFiles) -> Result<StorePath, EvaluationError> {
+async fn add(files: &NixFiles, around: &Surroundings) -> Result<StorePath, EvaluationError> {
     let folder = tempfile::tempdir().map_err(EvaluationError::LayOut)?;
     let top = folder.path().join(NAME);
     lay_out(files, &top).map_err(EvaluationError::LayOut)?;
-    let call = Invocation::new("nix-store")
+    let call = around
+        .call("nix-store")
         .arg("--add")
         .arg(&top)
         .aim("put the repository's `.nix` files into the store")
@@ -131,7 +144,8 @@ fn lay_out(files: &NixFiles, top: &Path) -> io::Result<()> {
 /// What Nix says of its errors, the repository's files by their names there.
 fn said(stderr: &str, tree: &StorePath) -> String {
     let text = stderr.replace(&format!("{tree}/"), "");
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let is_told = |line: &&str| !line.trim().is_empty() && !line.starts_with(HINT);
+    let lines: Vec<&str> = text.lines().filter(is_told).collect();
     let begin = lines.iter().rposition(|line| line.starts_with("error:")).unwrap_or(0);
     let told = &lines[begin..];
     let last = &told[told.len().saturating_sub(SHOWN)..];
@@ -146,24 +160,22 @@ mod tests {
         format!("/nix/store/{hash}-source").parse().expect("a path")
     }
 
+    fn around() -> Surroundings {
+        Surroundings { folder: "/work".into(), variables: vec![("HOME".into(), "/home/ada".into())] }
+    }
+
     #[test]
     fn the_call_is_pure_and_made_of_typed_values() {
-        let nar_hash = NixFiles::new().nar_hash();
-        let flake = LockedFlake {
-            path: path("j1n2ab2sgk140irwws8vkhbh5a1ky7lz"),
-            nar_hash,
-            folder: Some("a b\"${x}".to_owned()),
-        };
-        let expression = expression(&flake, &path("hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7"), &nar_hash);
+        let expression = expression(&path("hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7"), &NixFiles::new().nar_hash());
         insta::assert_snapshot!(expression, @r#"
+        previewSystem:
         let
-          flake = builtins.getFlake "path:/nix/store/j1n2ab2sgk140irwws8vkhbh5a1ky7lz-source?narHash=sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo=&dir=a%20b%22%24%7Bx%7D";
           source = builtins.fetchTree { type = "path"; path = "/nix/store/hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7-source"; narHash = "sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo="; };
-          build = (flake.lib.previewSystem { inherit source; }).config.system.build;
+          build = (previewSystem { inherit source; }).config.system.build;
         in builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta)
         "#);
-        let call = call("x").call().to_string();
-        assert!(call.contains("pure-eval true") && call.contains("import-from-derivation false"), "{call}");
+        let call = evaluate(&around(), "./closures", "EXPRESSION").call().to_string();
+        insta::assert_snapshot!(call, @"nix --extra-experimental-features 'nix-command flakes' --option pure-eval true --option allow-import-from-derivation false eval --raw --no-update-lock-file --apply EXPRESSION -- './closures#lib.previewSystem'");
     }
 
     #[test]
@@ -178,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_no_host_is_asked_for_its_flake() {
-        let error = meta(&NixFiles::new(), "path:/nowhere/closures", &berth_host::progress::Silent).await;
+        let error = meta(&NixFiles::new(), "path:/nowhere/closures", &around()).await;
         insta::assert_snapshot!(error.expect_err("no flake"), @"there is no closures flake `path:/nowhere/closures` here: name the host's with `--closures`");
     }
 }
