@@ -116,7 +116,7 @@ fn a_declaration_is_checked_without_root_and_all_its_problems_are_told() {
 
 #[test]
 fn what_cannot_be_deployed_is_refused_with_the_reason() {
-    let command_lines: [&[&str]; 8] = [
+    let command_lines: [&[&str]; 9] = [
         &["site", "main"],
         &["https://github.com/acme/site", "main"],
         &["acme/site", "a..b"],
@@ -124,6 +124,7 @@ fn what_cannot_be_deployed_is_refused_with_the_reason() {
         &["acme/site", "main", "--pr", "0"],
         &["acme/site", "main", "--commit", "HEAD"],
         &["acme/site", "main", "--slug", "Site"],
+        &["acme/site", "main", "--slug", "webhook"],
         &["acme/site", "main", "--ttl", "soon"],
     ];
     let told: String =

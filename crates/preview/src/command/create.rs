@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use berth_core::slug::check_slug;
 use berth_core::{Name, Ttl};
 use berth_host::previews::{self, CreateOptions, PreviewView};
 use berth_term::{Code, Context, Failure, interrupt, stdout};
@@ -28,7 +29,7 @@ pub(crate) struct Args {
 
     /// What to call it, and the first part of its host name; made from
     /// repository and branch or number when not given
-    #[arg(long)]
+    #[arg(long, value_parser = check_slug)]
     slug: Option<Name>,
 
     /// Remove it after this time, such as `8h`, `7d` or `2d 12h`
