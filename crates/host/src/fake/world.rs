@@ -61,10 +61,9 @@ pub(crate) struct Inner {
     pub(crate) network: FakeNetworkState,
     /// Services that fail whenever they are started, in every container.
     pub(crate) failing_services: BTreeSet<String>,
-    /// Every start of a service: `p1 web.service`.
-    pub(crate) services: Vec<String>,
-    /// Files put into running containers: `p1:/etc/preview.env`.
-    pub(crate) guest_files: BTreeMap<String, String>,
+    /// The services that run in containers, with the environment file that
+    /// each was started with.
+    pub(crate) services: BTreeMap<ContainerName, BTreeMap<String, String>>,
     violations: Vec<String>,
     faults: Faults,
     is_hanging: bool,
@@ -316,6 +315,7 @@ impl FakeWorld {
     /// Ends a unit with all that its container had while it ran.
     pub(crate) fn unload(&self, name: ContainerName) {
         self.lock().units.remove(&name);
+        self.lock().services.remove(&name);
         let _ = fs::remove_dir_all(self.layout.interfaces_dir().join(name.interface()));
         let _ = fs::remove_file(self.layout.machines_dir().join(name.to_string()));
     }
