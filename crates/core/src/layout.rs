@@ -27,6 +27,11 @@ impl Layout {
         self.root.join("etc/berth/berth.toml")
     }
 
+    /// Folder of all that Berth keeps.
+    pub fn data_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth")
+    }
+
     /// Folder of the state database, 0700.
     pub fn state_dir(&self) -> PathBuf {
         self.root.join("var/lib/berth/state")
@@ -35,6 +40,11 @@ impl Layout {
     /// The state database.
     pub fn database(&self) -> PathBuf {
         self.state_dir().join("berth.db")
+    }
+
+    /// Folder of the tickets of changes to the routes, 0700.
+    pub fn route_tickets_dir(&self) -> PathBuf {
+        self.run_dir().join("routes")
     }
 
     /// Folder of Berth's own client key, 0700.

@@ -72,6 +72,7 @@ pub struct Confined {
     network: Network,
     file_max: Option<u64>,
     writable: Vec<PathBuf>,
+    hidden: Vec<PathBuf>,
     env: Vec<(&'static str, String)>,
     stdin: Stdin,
     keep: usize,
@@ -116,6 +117,7 @@ impl Confined {
             network: Network::None,
             file_max: None,
             writable: Vec::new(),
+            hidden: Vec::new(),
             env: Vec::new(),
             stdin: Stdin::Null,
             keep: 1 << 20,
@@ -143,6 +145,12 @@ impl Confined {
     /// A folder that it may write to, if its user may.
     pub fn writable(mut self, folder: impl Into<PathBuf>) -> Self {
         self.writable.push(folder.into());
+        self
+    }
+
+    /// A folder that is not there for it, if it is there at all.
+    pub fn hidden(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.hidden.push(folder.into());
         self
     }
 
@@ -215,10 +223,16 @@ impl Confined {
         for folder in &self.writable {
             call = call.arg(property("ReadWritePaths", folder.display().to_string()));
         }
+        for folder in &self.hidden {
+            call = call.arg(property("InaccessiblePaths", format!("-{}", folder.display())));
+        }
         call = call.args([format!("--setenv=PATH={PATH}"), "--setenv=HOME=/tmp".to_owned()]);
         call = call.arg("--setenv=LC_ALL=C.UTF-8");
         call = call.args(self.env.iter().map(|(name, value)| format!("--setenv={name}={value}")));
-        call.args(["--", "timeout", &format!("--kill-after={}s", GRACE.as_secs()), &format!("{seconds}s")])
+        // In the foreground `timeout` kills the program alone, not its own group
+        // and so itself; the rest of the unit goes with it.
+        call.args(["--", "timeout", "--foreground"])
+            .args([format!("--kill-after={}s", GRACE.as_secs()), format!("{seconds}s")])
             .args(self.argv.iter().map(unexpanded))
             .aim(self.aim.clone())
             .keep(self.keep)

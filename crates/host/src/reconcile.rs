@@ -19,6 +19,7 @@ use crate::firewall_table;
 use crate::host::{Host, duration};
 use crate::inventory::{Inventory, InventoryError};
 use crate::lock::{Lock, LockError};
+use crate::preview_closures;
 use crate::previews;
 use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, StateError};
@@ -189,6 +190,10 @@ async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) ->
 
 async fn unused_closures(host: &Host, progress: &dyn Progress, report: &mut Report) {
     let mut removed = closures::release_unused(host, progress).await;
+    if let Some(config) = &host.config.preview {
+        let keep = usize::try_from(config.bounds.closures_kept).unwrap_or(usize::MAX);
+        removed.extend(preview_closures::release_unused(host, keep, progress).await);
+    }
     match closures::remove_dead_builds(host).await {
         Ok(dead) => removed.extend(dead),
         Err(error) => report.left.push(format!("removed what dead builds left: {}", agents::chain(&error))),

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use berth_core::closure_key::PREVIEW_CONFIG;
-use berth_core::{NarHash, StorePath};
+use berth_core::{Layout, NarHash, StorePath};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -72,6 +72,8 @@ pub(super) async fn evaluate(evaluation: &Evaluation, log: Watcher<'_>) -> Resul
 fn confined(evaluation: &Evaluation) -> Confined {
     let options = OPTIONS.iter().flat_map(|(name, value)| ["--option", name, value]);
     Confined::new(USER, format!("evaluate {}", subject(evaluation)), evaluation.time, evaluation.memory)
+        // A fetch of a known revision can read a repository of the host.
+        .hidden(Layout::host().data_dir())
         // The expression is last; each text in it is a type's own form.
         .args(["nix"])
         .args(options)

@@ -48,7 +48,7 @@ pub(super) struct Queued<'a> {
 
 impl Queue {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { folder: layout.run_dir().join("routes") }
+        Self { folder: layout.route_tickets_dir() }
     }
 
     pub(super) fn submit(&self, ticket: &Ticket) -> Result<Queued<'_>, RouteError> {

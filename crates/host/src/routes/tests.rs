@@ -52,7 +52,7 @@ impl Bed {
 
     /// What waits in the queue, but for the time of the last reload.
     fn queued(&self) -> Vec<String> {
-        let names = names(&self.layout.run_dir().join("routes"));
+        let names = names(&self.layout.route_tickets_dir());
         names.into_iter().filter(|name| name != "last").collect()
     }
 }
@@ -104,7 +104,7 @@ async fn everybody_reads_the_files_and_only_root_reads_the_queue() {
         (layout.good_routes_dir(), 0o755),
         (layout.site_file(), 0o644),
         (layout.route_file(id(1)), 0o644),
-        (layout.run_dir().join("routes"), 0o700),
+        (layout.route_tickets_dir(), 0o700),
     ] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode, "{}", path.display());
     }
@@ -147,7 +147,7 @@ async fn changes_gather_only_within_a_second_of_the_last_reload() {
     assert!(!queue.was_reloaded_within(RECENT), "there was none");
     bed.routes().put(id(1), "a").await.unwrap();
     assert!(queue.was_reloaded_within(Duration::from_mins(10)));
-    let last = fs::File::open(bed.layout.run_dir().join("routes/last")).unwrap();
+    let last = fs::File::open(bed.layout.route_tickets_dir().join("last")).unwrap();
     let now = std::time::SystemTime::now();
     for other in [now - 2 * RECENT, now + Duration::from_mins(1)] {
         last.set_modified(other).unwrap();
@@ -234,7 +234,7 @@ async fn what_a_dead_process_wanted_is_not_applied() {
     let mut dead = Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
     let ticket = Ticket { target: Target::Route(id(7)), change: Change::Put("dead".to_owned()) };
-    let path = bed.layout.run_dir().join("routes").join(format!("{}-0", dead.id()));
+    let path = bed.layout.route_tickets_dir().join(format!("{}-0", dead.id()));
     fs::write(&path, serde_json::to_vec(&ticket).unwrap()).unwrap();
     bed.routes().put(id(1), "a").await.unwrap();
     assert_eq!(bed.served(), ["1 a", "site site"]);
