@@ -7,6 +7,7 @@ mod messages;
 mod real;
 
 use async_trait::async_trait;
+use berth_core::Domain;
 use berth_core::site::CaddyFeatures;
 use thiserror::Error;
 
@@ -33,6 +34,10 @@ pub trait Caddy: Send + Sync {
     /// Lets the running Caddy read its configuration anew, as a whole: where it
     /// refuses, it serves what it served before.
     async fn reload(&self) -> Result<(), CaddyError>;
+
+    /// Whether Caddy runs and has the wildcard site of this domain in the
+    /// configuration that it would read now.
+    async fn serves(&self, domain: &Domain) -> Result<bool, CaddyError>;
 }
 
 /// What Caddy could not do or would not take.

@@ -6,6 +6,7 @@
 mod container_unit;
 mod kernel;
 mod network;
+mod preview_setup;
 mod previews;
 mod records;
 mod tools;
@@ -85,6 +86,7 @@ pub async fn examine(host: &Host) -> Vec<Finding> {
     let mut findings = examine_system().await;
     findings.extend(network::check(host).await);
     findings.extend(records::check(host).await);
+    findings.extend(preview_setup::check(host).await);
     findings.extend(previews::check(host).await);
     findings
 }

@@ -18,7 +18,7 @@
 
 mod build_output;
 mod error;
-mod evaluation;
+pub(crate) mod evaluation;
 #[cfg(any(test, feature = "fake"))]
 mod fake;
 mod flake;

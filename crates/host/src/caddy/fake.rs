@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use async_trait::async_trait;
-use berth_core::Layout;
 use berth_core::site::CaddyFeatures;
+use berth_core::{Domain, Layout};
 
 use super::{Caddy, CaddyError};
 use crate::fake::{FakeWorld, Moment};
@@ -89,6 +89,15 @@ impl Caddy for FakeCaddy {
         tokio::task::yield_now().await;
         self.load(files)?;
         self.world.pass("caddy.reload", Moment::After).await.map_err(CaddyError::RunReload)
+    }
+
+    async fn serves(&self, _domain: &Domain) -> Result<bool, CaddyError> {
+        self.world.pass("caddy.serves", Moment::Before).await.map_err(CaddyError::RunCheck)?;
+        let inner = self.world.lock();
+        if inner.caddy.is_stopped {
+            return Err(CaddyError::NotRunning);
+        }
+        Ok(inner.caddy.served.contains_key("site.caddy"))
     }
 }
 

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use berth_core::Domain;
 use berth_core::site::CaddyFeatures;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::check::{alone, is_one_site};
 use super::messages::{is_not_running, last_error};
@@ -16,6 +19,8 @@ use crate::printable::printable_line;
 const ASK: Duration = Duration::from_secs(20);
 /// Two thousand routes take a second; a busy machine gets the rest.
 const RELOAD: Duration = Duration::from_mins(1);
+/// More than the configuration of ten thousand routes.
+const ADAPTED_MAX: usize = 64 << 20;
 
 /// The Caddy of this host.
 pub struct CaddyCli {
@@ -70,6 +75,35 @@ impl Caddy for CaddyCli {
             }
             Err(error) => Err(CaddyError::RunReload(error)),
         }
+    }
+
+    async fn serves(&self, domain: &Domain) -> Result<bool, CaddyError> {
+        if !matches!(timeout(ASK, listens(&self.admin)).await, Ok(true)) {
+            return Err(CaddyError::NotRunning);
+        }
+        let adapt = Invocation::new("caddy")
+            .args(["adapt", "--adapter", "caddyfile", "--config"])
+            .arg(&self.config)
+            .aim("read the configuration of Caddy")
+            .keep(ADAPTED_MAX)
+            .deadline(RELOAD);
+        let output = match adapt.run().await {
+            Err(ExecError::Failed { stderr, .. }) => {
+                return Err(CaddyError::Check(last_error(&stderr.text())));
+            }
+            ran => ran.map_err(CaddyError::RunCheck)?,
+        };
+        let adapted = output.whole_stdout().map_err(CaddyError::RunCheck)?;
+        let wildcard = format!("\"*.{domain}\"");
+        Ok(String::from_utf8_lossy(adapted).contains(&wildcard))
+    }
+}
+
+/// Whether somebody listens at an admin endpoint.
+async fn listens(admin: &str) -> bool {
+    match admin.strip_prefix("unix/") {
+        Some(path) => UnixStream::connect(path).await.is_ok(),
+        None => TcpStream::connect(admin).await.is_ok(),
     }
 }
 

@@ -12,9 +12,7 @@ pub(super) async fn check(host: &Host) -> Vec<Finding> {
     }
     match previews::strays(host).await {
         Ok(strays) if strays.is_empty() => vec![Finding::ok(PREVIEWS, "they are as the records say")],
-        Ok(strays) => {
-            strays.into_iter().map(|stray| Finding::fixable(PREVIEWS, stray.to_string())).collect()
-        }
+        Ok(strays) => strays.into_iter().map(|stray| Finding::fixable(PREVIEWS, stray.to_string())).collect(),
         Err(error) => vec![Finding::unknown(PREVIEWS, &error)],
     }
 }

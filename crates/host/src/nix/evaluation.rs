@@ -13,7 +13,8 @@ use crate::confined::{Confined, ConfinedError};
 use crate::exec::{Exit, Output, Watcher};
 use crate::printable::printable_line;
 
-const USER: &str = "berth-build";
+/// Whom the evaluation of repositories runs as.
+pub(crate) const USER: &str = "berth-build";
 
 /// What an evaluation may not do. Each is set here whatever `nix.conf` says;
 /// the features too, as one of them is derivations that have network.
