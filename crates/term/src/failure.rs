@@ -156,6 +156,7 @@ impl Explained for PreviewError {
             | Self::Restart { source, .. }
             | Self::Build { source, .. } => deploy_code(source),
             Self::Interrupted { .. } => Code::Interrupted,
+            Self::Slug(_) => Code::Usage,
             Self::NotConfigured
             | Self::Destroy { .. }
             | Self::WrongPhase { .. }

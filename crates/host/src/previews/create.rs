@@ -2,11 +2,14 @@
 
 use berth_core::config::PreviewConfig;
 use berth_core::preview_phase::PreviewEvent;
+use berth_core::slug::{SlugError, check_slug};
 use berth_core::{CommitSha, Name, PreviewPhase, Ttl};
 
 use super::deploy::{self, Failed, Target};
 use super::destroy::destroy_record;
-use super::{PreviewError, Source, config, database, find, lock, new_berth, note, ready, route, services};
+use super::{
+    DeployError, PreviewError, Source, config, database, find, lock, new_berth, note, ready, route, services,
+};
 use crate::agents::{Actor, Detail, chain};
 use crate::host::Host;
 use crate::lock::Lock;
@@ -45,6 +48,7 @@ pub async fn create(
     interrupt: &Interrupt,
 ) -> Result<PreviewRecord, PreviewError> {
     let config = config(host)?;
+    refuse_reserved(config, options.slug.as_ref())?;
     let (record, _lock) = record(host, config, &options, by).await?;
     note(host, by, &record, None, "create", Outcome::Began, None).await;
     let mut deployment = FirstDeployment {
@@ -64,10 +68,22 @@ pub async fn create(
             find(host, &record.slug).await
         }
         Err(failed) => {
-            let keeps = options.keeps_failed && !failed.source.is_interrupt();
+            // What was not even fetched is most often a slip of the fingers.
+            let has_nothing = matches!(failed.source, DeployError::Repo(_) | DeployError::Token(_));
+            let keeps = options.keeps_failed && !failed.source.is_interrupt() && !has_nothing;
             Err(give_up(host, &record, failed, keeps, by, progress).await)
         }
     }
+}
+
+/// A name that the host keeps for itself must not be taken over.
+fn refuse_reserved(config: &PreviewConfig, slug: Option<&Name>) -> Result<(), PreviewError> {
+    let Some(slug) = slug else { return Ok(()) };
+    check_slug(slug.as_str())?;
+    if config.reserved.contains(slug) {
+        return Err(PreviewError::Slug(SlugError::Reserved { slug: slug.clone() }));
+    }
+    Ok(())
 }
 
 /// A record in phase `building` with its lock held.
@@ -140,7 +156,7 @@ impl FirstDeployment<'_> {
         Ok(())
     }
 
-    async fn serve(&mut self, target: &Target, berth: &BerthRecord) -> Result<(), super::DeployError> {
+    async fn serve(&mut self, target: &Target, berth: &BerthRecord) -> Result<(), DeployError> {
         let Self { host, config, record, progress, interrupt, .. } = *self;
         let meta = target.meta();
         let event = if self.wait {

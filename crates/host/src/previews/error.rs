@@ -2,6 +2,7 @@
 
 use berth_core::env_file::EnvName;
 use berth_core::meta::UnitName;
+use berth_core::slug::SlugError;
 use berth_core::{CommitSha, Name, PreviewPhase, RepoName, Subnet};
 use thiserror::Error;
 
@@ -42,6 +43,9 @@ pub enum PreviewError {
         /// One that there is, and that may be meant.
         near: Option<Name>,
     },
+    /// That cannot be a slug.
+    #[error(transparent)]
+    Slug(#[from] SlugError),
     /// Another process works on this preview.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -283,6 +287,7 @@ impl PreviewError {
             }
             Self::NotConfigured
             | Self::NotFound { .. }
+            | Self::Slug(_)
             | Self::Lock(_)
             | Self::State(_)
             | Self::Build { .. }
@@ -304,6 +309,7 @@ impl PreviewError {
             Self::Interrupted { .. } => true,
             Self::NotConfigured
             | Self::NotFound { .. }
+            | Self::Slug(_)
             | Self::Lock(_)
             | Self::State(_)
             | Self::Destroy { .. }
