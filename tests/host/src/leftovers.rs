@@ -25,6 +25,8 @@ pub struct Leftover {
     /// The container it belongs to, as far as its name tells; `?12` for what
     /// only tells its slot.
     container: Option<String>,
+    /// The row of Berth's records that its name tells, such as `preview 3`.
+    record: Option<String>,
 }
 
 /// Everything that nobody's record explains.
@@ -59,12 +61,37 @@ impl fmt::Display for Leftovers {
     }
 }
 
-/// What `agent list --json` says of one agent, as far as it explains things.
-#[derive(Debug, Deserialize)]
-struct Record {
-    container: String,
-    closure: String,
+/// What Berth's records explain.
+#[derive(Debug, Default)]
+struct Records {
+    /// Containers: of agents by `agent list --json`, of previews by their rows,
+    /// as an update has two.
+    containers: BTreeSet<String>,
+    /// Rows, such as `preview 3`.
+    rows: BTreeSet<String>,
 }
+
+/// One agent in `agent list --json`.
+#[derive(Debug, Deserialize)]
+struct Agent {
+    container: String,
+}
+
+/// Prints the rows that explain things: what is kept as a cache is explained
+/// too. Of the closures of agents those that are used, and the current one.
+const ROWS: &str = r#"
+import sqlite3
+database = sqlite3.connect("file:/var/lib/berth/state/berth.db?mode=ro", uri=True, timeout=30)
+for table, query in [
+    ("berth", "SELECT 'p' || slot FROM berths WHERE kind = 'preview'"),
+    ("preview", "SELECT id FROM previews"),
+    ("repository", "SELECT id FROM repositories"),
+    ("closure", """SELECT id FROM closures WHERE kind = 'preview' OR is_current = 1
+                   OR id IN (SELECT closure_id FROM berths)"""),
+]:
+    for (value,) in database.execute(query):
+        print(table, value)
+"#;
 
 impl TestHost {
     /// Lists the host and subtracts the records, at this moment.
@@ -78,8 +105,7 @@ impl TestHost {
         let listed = self.command("/usr/lib/berth-testhost/inventory").ok().stdout;
         let things: Vec<Leftover> = serde_json::from_str(&listed).expect("the inventory prints JSON");
         let records = self.records();
-        let mut things: Vec<_> = things.into_iter().filter(|thing| !is_explained(thing, &records)).collect();
-        remove_current_closure(&mut things);
+        let mut things: Vec<_> = things.into_iter().filter(|thing| !records.explain(thing)).collect();
         things.sort();
         Leftovers { things }
     }
@@ -101,47 +127,42 @@ impl TestHost {
     }
 
     #[track_caller]
-    fn records(&self) -> Vec<Record> {
-        if !self.exists("/usr/bin/agent") {
-            return Vec::new();
+    fn records(&self) -> Records {
+        let mut records = Records::default();
+        if self.exists("/var/lib/berth/state/berth.db") {
+            // Whoever breaks the database on purpose has nothing explained.
+            let listed = self.command("python3").args(["-c", ROWS]).run().stdout;
+            for line in listed.lines() {
+                match line.strip_prefix("berth ") {
+                    Some(container) => records.containers.insert(container.to_owned()),
+                    None => records.rows.insert(line.to_owned()),
+                };
+            }
         }
-        let listed = self.command("agent").args(["list", "--json"]).ok().stdout;
-        serde_json::from_str(&listed)
-            .unwrap_or_else(|error| panic!("`agent list --json` printed {listed}: {error}"))
+        if self.exists("/usr/bin/agent") {
+            let listed = self.command("agent").args(["list", "--json"]).ok().stdout;
+            let agents: Vec<Agent> = serde_json::from_str(&listed)
+                .unwrap_or_else(|error| panic!("`agent list --json` printed {listed}: {error}"));
+            records.containers.extend(agents.into_iter().map(|agent| agent.container));
+        }
+        records
     }
 }
 
 /// Containers that tests make without Berth, and that it must leave alone.
 const OPERATORS_PREFIX: &str = "op-";
 
-fn is_explained(thing: &Leftover, records: &[Record]) -> bool {
-    if thing.container.as_deref().is_some_and(|container| container.starts_with(OPERATORS_PREFIX)) {
-        return true;
-    }
-    let by_container =
-        thing.container.as_deref().is_some_and(|container| match container.strip_prefix('?') {
-            Some(slot) => records.iter().any(|record| record.container.get(1..) == Some(slot)),
-            None => records.iter().any(|record| record.container == container),
+impl Records {
+    fn explain(&self, thing: &Leftover) -> bool {
+        let by_row = thing.record.as_ref().is_some_and(|row| self.rows.contains(row));
+        let by_container = thing.container.as_deref().is_some_and(|container| {
+            container.starts_with(OPERATORS_PREFIX)
+                || match container.strip_prefix('?') {
+                    Some(slot) => self.containers.iter().any(|known| known.get(1..) == Some(slot)),
+                    None => self.containers.contains(container),
+                }
         });
-    let by_closure =
-        thing.kind == GC_ROOT && records.iter().any(|record| thing.what.ends_with(&record.closure));
-    by_container || by_closure
-}
-
-const GC_ROOT: &str = "gc root";
-
-/// One closure is pinned without any agent: the current one, which is the
-/// youngest, so the last when names end in growing numbers.
-fn remove_current_closure(things: &mut Vec<Leftover>) {
-    let number = |thing: &Leftover| -> Option<u64> {
-        let path = thing.what.split(' ').next()?;
-        path.rsplit_once('-')?.1.parse().ok()
-    };
-    let current = (0..things.len())
-        .filter(|index| things[*index].kind == GC_ROOT)
-        .max_by_key(|index| number(&things[*index]));
-    if let Some(current) = current {
-        things.remove(current);
+        by_row || by_container
     }
 }
 
@@ -149,36 +170,33 @@ fn remove_current_closure(things: &mut Vec<Leftover>) {
 mod tests {
     use super::*;
 
-    fn thing(kind: &str, what: &str, container: Option<&str>) -> Leftover {
-        Leftover { kind: kind.into(), what: what.into(), container: container.map(str::to_owned) }
+    fn thing(container: Option<&str>, row: Option<&str>) -> Leftover {
+        let [container, record] = [container, row].map(|text| text.map(str::to_owned));
+        Leftover { kind: "interface".into(), what: "x".into(), container, record }
     }
 
-    fn record() -> Record {
-        Record { container: "a12".into(), closure: "/nix/store/abc-system".into() }
-    }
-
-    #[test]
-    fn things_of_a_recorded_container_are_explained() {
-        for container in ["a12", "?12"] {
-            assert!(is_explained(&thing("interface", "ve-a12", Some(container)), &[record()]), "{container}");
+    fn records() -> Records {
+        Records {
+            containers: BTreeSet::from(["a12".to_owned()]),
+            rows: BTreeSet::from(["preview 3".to_owned()]),
         }
     }
 
     #[test]
-    fn things_of_other_containers_or_of_none_are_not_explained() {
+    fn things_of_a_recorded_container_or_row_are_explained() {
+        for container in ["a12", "?12", "op-web"] {
+            assert!(records().explain(&thing(Some(container), None)), "{container}");
+        }
+        assert!(records().explain(&thing(None, Some("preview 3"))));
+    }
+
+    #[test]
+    fn things_of_other_containers_and_rows_or_of_none_are_not_explained() {
         for container in [Some("a1"), Some("p12"), Some("?1"), Some("?120"), None] {
-            assert!(!is_explained(&thing("interface", "x", container), &[record()]), "{container:?}");
+            assert!(!records().explain(&thing(container, None)), "{container:?}");
         }
-    }
-
-    #[test]
-    fn gc_roots_of_used_closures_and_of_the_current_one_are_explained() {
-        let used = thing(GC_ROOT, "/var/lib/berth/gcroots/closure-1 to /nix/store/abc-system", None);
-        assert!(is_explained(&used, &[record()]));
-        let old = thing(GC_ROOT, "/var/lib/berth/gcroots/closure-9 to /nix/store/old-system", None);
-        let current = thing(GC_ROOT, "/var/lib/berth/gcroots/closure-10 to /nix/store/new-system", None);
-        let mut things = vec![current, old.clone()];
-        remove_current_closure(&mut things);
-        assert_eq!(things, [old]);
+        for row in ["preview 30", "repository 3", "closure 3"] {
+            assert!(!records().explain(&thing(None, Some(row))), "{row}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_testhost::{OwnHost, wait_until};
 
 /// What to plant, and the kind under which it must be found.
-const PLANTS: [(&str, &str); 15] = [
+const PLANTS: [(&str, &str); 23] = [
     ("configuration", "touch /etc/nixos-containers/a1.conf"),
     ("root", "mkdir /var/lib/nixos-containers/a2"),
     ("container's profiles", "mkdir -p /nix/var/nix/profiles/per-container/a3"),
@@ -24,17 +24,22 @@ const PLANTS: [(&str, &str); 15] = [
     ),
     ("transient unit", "systemd-run -q --unit=berth-planted sleep infinity"),
     ("temporary file", "touch /tmp/berth-planted"),
-    // The youngest is taken for the current closure's.
-    (
-        "gc root",
-        "mkdir -p /var/lib/berth/gcroots && cd /var/lib/berth/gcroots && \
-         ln -s /nix/store/old closure-1 && ln -s /nix/store/new closure-2",
-    ),
+    ("gc root", "mkdir -p /var/lib/berth/gcroots && ln -s /nix/store/old /var/lib/berth/gcroots/closure-1"),
+    ("route file", "mkdir -p /var/lib/berth/caddy/routes && touch /var/lib/berth/caddy/routes/3.caddy"),
+    ("good route file", "mkdir -p /var/lib/berth/caddy/good && touch /var/lib/berth/caddy/good/3.caddy"),
+    ("password", "mkdir -p /var/lib/berth/secrets && touch /var/lib/berth/secrets/berth_d3"),
+    ("source repository", "mkdir -p /var/lib/berth/sources/d3.git.new"),
+    ("mirror", "mkdir -p /var/lib/berth/mirrors/2.git"),
+    ("role", "psql -qU berth postgres -c 'CREATE ROLE berth_d3'"),
+    ("database", "psql -qU berth postgres -c 'CREATE DATABASE berth_d3 OWNER berth'"),
+    ("failed unit", "systemd-run -q --wait --unit=berth-git-planted false || :"),
 ];
 
 #[test]
 fn a_fresh_host_is_clean_and_each_planted_thing_is_found() {
     let host = OwnHost::boot("leftovers").expect("a host boots");
+    host.assert_clean();
+    host.command("systemctl").args(["start", "postgresql"]).ok();
     host.assert_clean();
     for (kind, plant) in PLANTS {
         assert!(!host.leftovers().kinds().contains(kind), "nothing of kind {kind} is there yet");

@@ -46,7 +46,7 @@ units() {
     sys-kernel-tracing.mount e2scrub_reap.service systemd-machine-id-commit.service
   systemctl enable -q ssh.service nix-daemon.socket \
     berth-testhost-network.service berth-testhost-resolver.service \
-    berth-testhost-{internet,lan,metadata,service}.socket
+    berth-testhost-{forge,internet,lan,metadata,service}.socket
   systemctl set-default -q multi-user.target
   # A fresh id at every boot.
   : >/etc/machine-id
@@ -55,7 +55,7 @@ units() {
 folders() {
   install -d -m 0755 /etc/nixos-containers
   install -d -m 0700 /var/lib/nixos-containers
-  install -d -m 0755 /var/lib/berth /etc/berth /var/log/journal
+  install -d -m 0755 /var/lib/berth /etc/berth /var/log/journal /srv/forge
 }
 
 # The cluster that the package made gets Berth's settings and its admin role,
