@@ -1,6 +1,7 @@
 //! `bench`: how long things take, next to the plain tools in the same run.
 
 mod agent;
+mod preview;
 mod sample;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ pub(crate) struct Args {
 enum Name {
     /// `agent create` to the first login, and `agent list` with 500 records.
     Agent,
+    /// `preview create` to the first answer, updates, and the cost of routes.
+    Preview,
 }
 
 /// Measures with the programs as they are shipped, on a host of its own.
@@ -34,8 +37,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let cache = Cache::from_env()?;
     TestHost::down(&cache, HOST)?;
     let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
-    let measured = programs::install(&host, Profile::Release).map(|()| match args.name {
-        None | Some(Name::Agent) => agent::run(&host, args.rounds),
+    let measured = programs::install(&host, Profile::Release).map(|()| {
+        let is_wanted = |name| args.name.is_none_or(|wanted| wanted == name);
+        if is_wanted(Name::Agent) {
+            agent::run(&host, args.rounds);
+        }
+        if is_wanted(Name::Preview) {
+            preview::run(&host, args.rounds);
+        }
     });
     TestHost::down(&cache, HOST)?;
     measured.map(|()| ExitCode::SUCCESS)
