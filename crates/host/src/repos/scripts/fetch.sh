@@ -58,4 +58,9 @@ fi
 if [ -n "$preview" ]; then
   git --git-dir="$mirror" update-ref "refs/berth/$preview/$commit" "$commit" || exit 1
 fi
+# Each fetch adds a pack, and many make git slow. Rolling them up drops no
+# object; containers that read an old pack look again. Not done is no harm.
+if [ "$(find "$mirror/objects/pack" -name '*.pack' | wc -l)" -gt 40 ]; then
+  git --git-dir="$mirror" repack -d --quiet --geometric=2 >&2 || tidy
+fi
 printf '%s\n' "$commit"
