@@ -117,6 +117,15 @@ impl BerthHost {
         self.shell(&script).stdin(stdin).ok();
     }
 
+    /// Puts one more program on it.
+    ///
+    /// # Panics
+    /// If it is not built.
+    #[track_caller]
+    pub(crate) fn install_built(&self, program: &str) {
+        self.install_binary(&built(program), program);
+    }
+
     /// Reboots it; its files stay.
     ///
     /// # Panics
