@@ -15,8 +15,10 @@
 //! [`plan::create`] → (the host applies it) → [`Phase::after`].
 
 pub mod closure_key;
+pub mod comment;
 pub mod conf_file;
 pub mod config;
+pub mod delivery;
 pub mod domain;
 pub mod env_file;
 pub mod firewall;
@@ -27,6 +29,7 @@ pub mod meta;
 pub mod name;
 pub mod phase;
 pub mod plan;
+pub mod policy;
 pub mod preview;
 pub mod preview_phase;
 pub mod repo;

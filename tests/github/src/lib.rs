@@ -1,0 +1,1 @@
+//! A GitHub that is not there, for tests and the demo.

@@ -1,0 +1,2 @@
+//! The program `github-double`.
+fn main() {}
