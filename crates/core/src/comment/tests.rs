@@ -274,9 +274,8 @@ proptest! {
 #[test]
 fn the_longest_comment_is_short_enough() {
     for character in ["@", "`", "\u{1f600}", "é"] {
-        let long = character.repeat(5000);
-        let log = format!("{long}\n").repeat(50);
-        let text = render(&failed_with(&long, &long, &log));
+        let line = character.repeat(5000);
+        let text = render(&failed_with(&line, &line, &format!("{line}\n").repeat(50)));
         assert!(text.len() <= LENGTH_MAX, "{character}: {}", text.len());
     }
 }

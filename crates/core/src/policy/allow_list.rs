@@ -41,20 +41,24 @@ impl AllowList {
 
     /// The repositories that are named one by one.
     pub fn repositories(&self) -> BTreeSet<&RepoName> {
-        let one = |pattern| match pattern {
-            RepoPattern::One(repo) => Some(repo),
-            RepoPattern::AllOf(_) => None,
-        };
-        self.0.iter().filter_map(one).collect()
+        self.0
+            .iter()
+            .filter_map(|pattern| match pattern {
+                RepoPattern::One(repo) => Some(repo),
+                RepoPattern::AllOf(_) => None,
+            })
+            .collect()
     }
 
     /// The accounts of which all repositories are meant.
     pub fn owners(&self) -> BTreeSet<&Owner> {
-        let owner = |pattern| match pattern {
-            RepoPattern::AllOf(owner) => Some(owner),
-            RepoPattern::One(_) => None,
-        };
-        self.0.iter().filter_map(owner).collect()
+        self.0
+            .iter()
+            .filter_map(|pattern| match pattern {
+                RepoPattern::AllOf(owner) => Some(owner),
+                RepoPattern::One(_) => None,
+            })
+            .collect()
     }
 }
 
