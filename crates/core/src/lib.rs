@@ -23,6 +23,7 @@ pub mod domain;
 pub mod env_file;
 pub mod firewall;
 pub mod guest;
+pub mod lane;
 pub mod layout;
 pub mod limits;
 pub mod meta;
