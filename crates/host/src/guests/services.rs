@@ -29,6 +29,16 @@ const IN_ORDER: &str = r#"for unit; do systemctl restart -- "$unit" || exit; don
 /// systemd-run passes lines on from stderr as they come.
 const TO_STDERR: &str = r#"exec "$@" >&2"#;
 
+/// The lines of the last start alone, if there was one: the service's own, and
+/// what the systemd inside says of it.
+const TAIL: &str = r#"
+unit=$1 lines=$2
+start=$(systemctl show --value --property=InvocationID -- "$unit")
+set -- --unit "$unit"
+[ -z "$start" ] || set -- "_SYSTEMD_INVOCATION_ID=$start" + "INVOCATION_ID=$start"
+exec journalctl --lines "$lines" --output=cat --no-pager --quiet "$@"
+"#;
+
 /// Owner and mode come before the first byte, the name last.
 const REPLACE: &str = r#"
 umask 077
@@ -67,8 +77,8 @@ pub(super) async fn start_in_order(name: ContainerName, units: &[UnitName]) -> R
 
 pub(super) async fn tail(name: ContainerName, unit: &str, lines: u32) -> Result<String, GuestError> {
     let read = inside(name)
-        .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--", "journalctl"])
-        .args(["--lines", &lines.to_string(), "--output=cat", "--no-pager", "--quiet", "--unit", unit])
+        .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--", "/bin/sh", "-c"])
+        .args([&unexpanded(TAIL), "sh", unit, &lines.to_string()])
         .aim(format!("read the log of {unit} in {name}"))
         .keep(ANSWER_MAX)
         .deadline(ANSWER)
@@ -122,7 +132,9 @@ fn inside(name: ContainerName) -> Invocation {
 
 fn restart_invocation(name: ContainerName, unit: &UnitName, deadline: Duration) -> Invocation {
     Invocation::new("systemctl")
-        .args(["--machine", &name.to_string(), "restart", "--", unit.as_str()])
+        // Else it recommends a `journalctl -M` as root, which a container can
+        // lead to the host's own journal.
+        .args(["--machine", &name.to_string(), "--quiet", "restart", "--", unit.as_str()])
         .aim(format!("start {unit} in {name}"))
         .keep(ANSWER_MAX)
         .deadline(deadline)
@@ -151,6 +163,6 @@ mod tests {
     fn a_restart_is_this_call() {
         let unit: UnitName = "setup".parse().expect("a unit");
         let call = restart_invocation("p7".parse().expect("a container"), &unit, ANSWER).call();
-        insta::assert_snapshot!(call, @"systemctl --machine p7 restart -- setup.service");
+        insta::assert_snapshot!(call, @"systemctl --machine p7 --quiet restart -- setup.service");
     }
 }
