@@ -17,8 +17,9 @@ use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, NewBerth, PreviewRecord, StateError};
 
 /// Makes a berth for this preview and starts its container. What fails or is
-/// interrupted is taken back, the berth's record included. The preview's lock is
-/// held; the berth's own is returned with it.
+/// interrupted is taken back, the berth's record included; where something
+/// stays, the record stays with it, so that the slot is not given away. The
+/// preview's lock is held; the berth's own is returned with it.
 pub(super) async fn make(
     host: &Host,
     record: &PreviewRecord,
@@ -28,30 +29,18 @@ pub(super) async fn make(
     interrupt: &Interrupt,
 ) -> Result<(BerthRecord, Lock), Failed> {
     let (berth, lock) = reserve(host, record, target, by).await?;
-    let made = match request(host, record, &berth, target) {
-        Ok(request) => {
-            let has_leftovers = inventory::has_traces(host, berth.container);
-            let plan = has_leftovers.map(|has_leftovers| plan::create(request, has_leftovers));
-            match plan {
-                Ok(plan) => match apply(host, &plan, progress, interrupt).await {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(take_back(host, &berth, &plan, error, progress).await),
-                },
-                Err(error) => Err(error.into()),
-            }
+    let plan = match plan(host, record, &berth, target) {
+        Ok(plan) => plan,
+        Err(error) => {
+            remove_record(host, &berth, berth.phase, None).await?;
+            return Err(error.into());
         }
-        Err(error) => Err(error.into()),
     };
-    match made {
-        Ok(()) => {
-            host.state.advance(berth.id, Phase::Creating, Happening::Started, None).await?;
-            Ok((BerthRecord { phase: Phase::Running, ..berth }, lock))
-        }
-        Err(failed) => {
-            remove_record(host, &berth).await?;
-            Err(failed)
-        }
+    if let Err(error) = apply(host, &plan, progress, interrupt).await {
+        return Err(take_back(host, &berth, &plan, error, progress).await);
     }
+    host.state.advance(berth.id, Phase::Creating, Happening::Started, None).await?;
+    Ok((BerthRecord { phase: Phase::Running, ..berth }, lock))
 }
 
 async fn reserve(
@@ -78,17 +67,23 @@ async fn reserve(
     })?;
     // A reconcile may be removing what the slot's last container left.
     let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
-    let lock = host.locks.lock(berth.container, "deploy a preview", patience).await?;
+    let lock = match host.locks.lock(berth.container, "deploy a preview", patience).await {
+        Ok(lock) => lock,
+        Err(error) => {
+            remove_record(host, &berth, Phase::Reserved, None).await?;
+            return Err(error.into());
+        }
+    };
     host.state.advance(berth.id, Phase::Reserved, Happening::CreateBegan, None).await?;
     Ok((BerthRecord { phase: Phase::Creating, ..berth }, lock))
 }
 
-fn request(
+fn plan(
     host: &Host,
     record: &PreviewRecord,
     berth: &BerthRecord,
     target: &Target,
-) -> Result<CreateRequest, DeployError> {
+) -> Result<Plan, DeployError> {
     let slot = berth.container.slot();
     let subnet = host.config.subnet;
     let addresses = subnet.addresses(slot).ok_or(DeployError::NoAddress { slot: slot.get(), subnet })?;
@@ -98,13 +93,14 @@ fn request(
         ownership: host.config.ownership,
         flags: flags(host, record),
     };
-    Ok(CreateRequest {
+    let request = CreateRequest {
         container: berth.container,
         conf,
         preparation: told::preparation(record, target.environment.clone()),
         limits: berth.limits,
         wait: false,
-    })
+    };
+    Ok(plan::create(request, inventory::has_traces(host, berth.container)?))
 }
 
 /// The resolver, and the preview's own repository: read-only, its files owned
@@ -126,17 +122,24 @@ async fn take_back(
 ) -> Failed {
     let mut details = boot_report::details(host, berth.container, plan, &error).await;
     let left = apply_all(host, &plan.undo(error.begun()), progress).await;
-    if !left.is_empty() {
-        details.push(left_detail(&left));
+    let left = (!left.is_empty()).then(|| left_detail(&left));
+    let reason = left.as_ref().map(|left| left.lines.join("; "));
+    if let Err(error) = remove_record(host, berth, berth.phase, reason.as_deref()).await {
+        tracing::error!(container = %berth.container, %error, "the record of a berth is for the next repair");
     }
+    details.extend(left);
     Failed { source: error.into(), details }
 }
 
-/// Removes the record of a berth of which nothing is left. Where something
-/// stayed, the next repair finds it without a record and removes it.
-async fn remove_record(host: &Host, berth: &BerthRecord) -> Result<(), StateError> {
-    host.state.advance(berth.id, Phase::Creating, Happening::DestroyBegan, None).await?;
-    host.state.remove(berth.id).await
+/// Removes the record of a berth, unless something of it stayed.
+async fn remove_record(
+    host: &Host,
+    berth: &BerthRecord,
+    from: Phase,
+    left: Option<&str>,
+) -> Result<(), StateError> {
+    host.state.advance(berth.id, from, Happening::DestroyBegan, left).await?;
+    if left.is_some() { Ok(()) } else { host.state.remove(berth.id).await }
 }
 
 /// Removes a berth with its container and its record. Its lock is taken here.
@@ -173,6 +176,8 @@ pub(super) async fn remove_locked(
         return Ok(Vec::new());
     }
     let Detail { lines, .. } = left_detail(&left);
+    let reason = lines.join("; ");
+    host.state.advance(now.id, Phase::Destroying, Happening::DestroyBegan, Some(&reason)).await?;
     Ok(lines)
 }
 
