@@ -80,9 +80,9 @@ pub(super) async fn destroy_record(
     Ok(Destroyed::Removed)
 }
 
-/// Removes everything that the host has of a preview, whatever fails on the
-/// way, and tells what stayed. First nobody is led there any more, then nothing
-/// runs any more, then what it used goes.
+/// Removes everything that the host has of a preview, and tells what stayed.
+/// First nobody is led there any more, then nothing runs any more, then what it
+/// used goes. What fails keeps only what may still need it.
 async fn clear(
     host: &Host,
     record: &PreviewRecord,
@@ -91,7 +91,8 @@ async fn clear(
     let mut left = Vec::new();
     progress.step("lead no requests to it");
     if let Err(error) = route::routes(host).remove(record.id).await {
-        left.push(format!("its route: {}", chain(&error)));
+        // Its address would be given to another container.
+        return Ok(vec![format!("its route, and all that it leads to: {}", chain(&error))]);
     }
     let mut is_stopped = true;
     for berth in host.state.berths_of(record.id).await? {
