@@ -19,7 +19,7 @@ pub enum PreviewPhase {
     /// Its container is made and started.
     #[serde(rename = "creating")]
     Creating,
-    /// Its services are started, and it is waited for.
+    /// Its services are started, or started again, and it is waited for.
     #[serde(rename = "setting up")]
     SettingUp,
     /// It runs, and nobody has waited for its answer.
@@ -51,13 +51,17 @@ pub enum PreviewEvent {
     Started,
     /// Its services were started and nobody waits for them.
     LeftAlone,
+    /// The services of a deployed one are about to be started again: for other
+    /// code in the same container, or by a restart.
+    SetupBegan,
     /// Its root route answers.
     Answered,
     /// Somebody wants another commit of it.
     UpdateBegan,
     /// The update came to nothing; the old site serves on.
     UpdateFailed,
-    /// The same, and nobody has ever waited for an answer of the old site.
+    /// The update or the restart came to nothing, and nobody knows whether what
+    /// is deployed answers.
     UpdateFailedUnanswered,
     /// The first deployment came to nothing.
     Failed,
@@ -102,11 +106,11 @@ impl PreviewPhase {
         match (self, event) {
             (Self::Building, E::Built) => Ok(Self::Creating),
             (Self::Creating, E::Started) => Ok(Self::SettingUp),
-            (Self::SettingUp, E::LeftAlone) | (Self::Updating, E::UpdateFailedUnanswered) => {
-                Ok(Self::Running)
-            }
+            (Self::Running | Self::Ready | Self::Updating, E::SetupBegan) => Ok(Self::SettingUp),
+            (Self::SettingUp, E::LeftAlone)
+            | (Self::SettingUp | Self::Updating, E::UpdateFailedUnanswered) => Ok(Self::Running),
             (Self::SettingUp | Self::Running | Self::Ready | Self::Updating, E::Answered)
-            | (Self::Updating, E::UpdateFailed) => Ok(Self::Ready),
+            | (Self::SettingUp | Self::Updating, E::UpdateFailed) => Ok(Self::Ready),
             (Self::Running | Self::Ready, E::UpdateBegan) => Ok(Self::Updating),
             // A failed one is deployed from the beginning.
             (Self::Failed, E::UpdateBegan) => Ok(Self::Building),
@@ -185,10 +189,11 @@ impl fmt::Display for PreviewPhase {
 mod tests {
     use super::*;
 
-    const EVENTS: [PreviewEvent; 10] = [
+    const EVENTS: [PreviewEvent; 11] = [
         PreviewEvent::Built,
         PreviewEvent::Started,
         PreviewEvent::LeftAlone,
+        PreviewEvent::SetupBegan,
         PreviewEvent::Answered,
         PreviewEvent::UpdateBegan,
         PreviewEvent::UpdateFailed,

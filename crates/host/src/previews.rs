@@ -110,6 +110,20 @@ async fn lock(
     }
 }
 
+/// Works until somebody interrupts; then the work is dropped. For what can be
+/// dropped at any moment and repeated.
+async fn unless_interrupted<T, E: Into<DeployError>>(
+    interrupt: &Interrupt,
+    doing: &str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, DeployError> {
+    tokio::select! {
+        biased;
+        () = interrupt.interrupted() => Err(DeployError::Interrupted { doing: doing.to_owned() }),
+        done = work => done.map_err(Into::into),
+    }
+}
+
 /// The record under its lock: it may have changed while the lock was waited
 /// for, and the slug may have been given to another preview since.
 async fn locked(
@@ -151,3 +165,6 @@ async fn note(
         tracing::error!(action, slug = %record.slug, %error, "the event could not be recorded");
     }
 }
+
+#[cfg(test)]
+mod tests;

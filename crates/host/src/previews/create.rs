@@ -61,6 +61,7 @@ pub async fn create(
         progress,
         interrupt,
         phase: PreviewPhase::Building,
+        failed_before: None,
     };
     match deployment.run().await {
         Ok(()) => {
@@ -71,7 +72,7 @@ pub async fn create(
             // What was not even fetched is most often a slip of the fingers.
             let has_nothing = matches!(failed.source, DeployError::Repo(_) | DeployError::Token(_));
             let keeps = options.keeps_failed && !failed.source.is_interrupt() && !has_nothing;
-            Err(give_up(host, &record, failed, keeps, by, progress).await)
+            Err(give_up(host, &record, failed, keeps, "create", by, progress).await)
         }
     }
 }
@@ -110,13 +111,31 @@ async fn record(
     let mut last = None;
     for _ in 0..RESERVATIONS {
         let record = host.state.add_preview(new.clone()).await?;
-        let lock = lock(host, &record, "create", None).await?;
+        let lock = match lock(host, &record, "create", None).await {
+            Ok(lock) => lock,
+            Err(error) => {
+                give_back(host, &record).await;
+                return Err(error);
+            }
+        };
         match host.state.preview_of(record.id).await? {
             Some(now) if now == record => return Ok((record, lock)),
             Some(_) | None => last = Some(StateError::PreviewGone { id: record.id }),
         }
     }
     Err(last.expect("the loop ran").into())
+}
+
+/// Gives back a slug of which nothing is used yet. If that fails, the next
+/// repair does it.
+async fn give_back(host: &Host, record: &PreviewRecord) {
+    let given = async {
+        host.state.advance_preview(record.id, record.phase, PreviewEvent::DestroyBegan, None).await?;
+        host.state.advance_preview(record.id, PreviewPhase::Destroying, PreviewEvent::Removed, None).await
+    };
+    if let Err(error) = given.await {
+        tracing::error!(slug = %record.slug, %error, "the slug of a preview is for the next repair");
+    }
 }
 
 /// A deployment of a preview that serves nothing yet.
@@ -131,6 +150,9 @@ pub(super) struct FirstDeployment<'a> {
     pub(super) interrupt: &'a Interrupt,
     /// How far it is.
     pub(super) phase: PreviewPhase,
+    /// Why an earlier deployment came to nothing. It stays in the record until
+    /// this one serves: a repair keeps what was kept before.
+    pub(super) failed_before: Option<String>,
 }
 
 impl FirstDeployment<'_> {
@@ -143,8 +165,7 @@ impl FirstDeployment<'_> {
         self.advance(PreviewEvent::Built).await?;
         database::ensure(host, record, target.meta(), progress).await?;
         progress.step("hand the commit over");
-        let mirror = record.repository.get();
-        host.tools.repos.publish(record.id, mirror, &record.branch, &target.commit).await?;
+        deploy::publish(host, record, &target.commit).await?;
         let (berth, _lock) = new_berth::make(host, record, &target, self.by, progress, interrupt).await?;
         host.state.set_preview_berth(record.id, berth.id).await?;
         self.advance(PreviewEvent::Started).await?;
@@ -181,7 +202,8 @@ impl FirstDeployment<'_> {
     }
 
     async fn advance(&mut self, event: PreviewEvent) -> Result<(), StateError> {
-        self.phase = self.host.state.advance_preview(self.record.id, self.phase, event, None).await?;
+        let reason = self.failed_before.as_deref();
+        self.phase = self.host.state.advance_preview(self.record.id, self.phase, event, reason).await?;
         Ok(())
     }
 }
@@ -192,12 +214,13 @@ pub(super) async fn give_up(
     record: &PreviewRecord,
     failed: Failed,
     keeps: bool,
+    action: &'static str,
     by: &Actor,
     progress: &dyn Progress,
 ) -> PreviewError {
     let Failed { source, mut details } = failed;
     let reason = chain(&source);
-    note(host, by, record, None, "create", Outcome::Failed, Some(reason.clone())).await;
+    note(host, by, record, None, action, Outcome::Failed, Some(reason.clone())).await;
     let detail =
         if keeps { keep(host, record, &reason).await } else { take_back(host, record, by, progress).await };
     details.push(detail);

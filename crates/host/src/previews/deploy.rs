@@ -4,7 +4,7 @@ use berth_core::config::PreviewConfig;
 use berth_core::guest::PreviewEnvironment;
 use berth_core::{CommitSha, Meta};
 
-use super::{DeployError, Source, told};
+use super::{DeployError, Source, told, unless_interrupted};
 use crate::agents::Detail;
 use crate::environment;
 use crate::host::{Host, duration};
@@ -104,11 +104,18 @@ pub(super) async fn fetch(
     let limits =
         FetchLimits { deadline: duration(config.deadlines.fetch), largest: config.bounds.repository };
     let tell = |line: &str| progress.line(line);
-    tokio::select! {
-        biased;
-        () = interrupt.interrupted() => Err(DeployError::Interrupted { doing: format!("fetching {}", source.repo) }),
-        commit = host.tools.repos.fetch(&fetch, limits, &tell) => Ok(commit?),
-    }
+    let doing = format!("fetching {}", source.repo);
+    unless_interrupted(interrupt, &doing, host.tools.repos.fetch(&fetch, limits, &tell)).await
+}
+
+/// Puts a commit where the preview's services find it. Short, so it hears no
+/// interrupt: a git that is told to end would go on beside what takes it back.
+pub(super) async fn publish(
+    host: &Host,
+    record: &PreviewRecord,
+    commit: &CommitSha,
+) -> Result<(), DeployError> {
+    Ok(host.tools.repos.publish(record.id, record.repository.get(), &record.branch, commit).await?)
 }
 
 /// Builds what a commit declares, or finds it built.
@@ -127,7 +134,8 @@ pub(super) async fn closure(
     interrupt: &Interrupt,
 ) -> Result<PreviewClosure, DeployError> {
     progress.step("read preview-config.nix");
-    let files = host.tools.repos.nix_files(repository.get(), commit).await?;
+    let files = host.tools.repos.nix_files(repository.get(), commit);
+    let files = unless_interrupted(interrupt, "reading preview-config.nix", files).await?;
     if !files.has_preview_config() && !config.allows_default_configuration {
         return Err(DeployError::NoConfiguration { repo: source.repo.clone(), commit: commit.clone() });
     }

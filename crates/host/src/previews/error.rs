@@ -62,11 +62,16 @@ pub enum PreviewError {
         /// Logs, and what was taken back or kept.
         details: Vec<Detail>,
     },
-    /// It could not be brought to another commit; the old site serves on.
-    #[error("could not update the preview `{slug}`; it serves on what it did")]
+    /// It could not be brought to another commit.
+    #[error(
+        "could not update the preview `{slug}`; {}",
+        if *serves_on { "it serves on what it did" } else { "nobody knows whether it still answers" }
+    )]
     Update {
         /// The slug.
         slug: Name,
+        /// Whether what was deployed before serves on.
+        serves_on: bool,
         /// The first thing that went wrong.
         source: Box<DeployError>,
         /// Logs, and what was taken back.

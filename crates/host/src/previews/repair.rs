@@ -6,20 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::io;
 
 use berth_core::preview_phase::PreviewEvent;
 use berth_core::{PreviewId, PreviewPhase, UnitState, Wanted};
 use thiserror::Error;
 
 use super::destroy::destroy_record;
-use super::restart::serving;
-use super::{PreviewError, new_berth, restart, route};
+use super::restart::{restart_locked, serving, set_up_again};
+use super::{PreviewError, config, deploy, new_berth, route};
 use crate::agents::{Actor, chain};
 use crate::database_password::{self, DatabasePasswordError};
 use crate::host::Host;
-use crate::inventory::InventoryError;
 use crate::lock::{Lock, LockError, LockName};
 use crate::postgres::PostgresError;
 use crate::progress::{Interrupt, Progress};
@@ -59,9 +56,6 @@ pub(crate) enum StrayError {
     /// The databases.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// The passwords.
-    #[error(transparent)]
-    Inventory(#[from] InventoryError),
     /// The source repositories.
     #[error(transparent)]
     Repos(#[from] RepoError),
@@ -77,7 +71,7 @@ pub(crate) enum StrayError {
     /// The containers' units.
     #[error(transparent)]
     Systemd(#[from] SystemdError),
-    /// A password could not be removed.
+    /// The passwords.
     #[error(transparent)]
     Password(#[from] DatabasePasswordError),
 }
@@ -109,7 +103,7 @@ pub(crate) async fn strays(host: &Host) -> Result<Vec<Stray>, StrayError> {
     // What exists is listed before what is recorded: what comes in between has
     // its record first.
     let sources = host.tools.repos.list()?;
-    let passwords = passwords(host)?;
+    let passwords = database_password::list(&host.layout)?;
     let databases = databases(host).await?;
     let units = host.tools.systemd.unit_states().await?;
     let records = host.state.previews().await?;
@@ -128,12 +122,11 @@ pub(crate) async fn strays(host: &Host) -> Result<Vec<Stray>, StrayError> {
         if !is_free {
             continue;
         }
-        let others = berths.iter().filter(|berth| Some(berth.id) != record.berth);
+        let others = berths.iter().filter(|berth| serves_nothing(record, berth));
         strays.extend(others.cloned().map(Stray::Berth));
         let serving = berths.iter().find(|berth| Some(berth.id) == record.berth);
         let unit = serving.and_then(|berth| units.get(&berth.container)).copied();
-        let is_down = matches!(unit.unwrap_or(UnitState::Inactive), UnitState::Inactive | UnitState::Failed);
-        if record.phase.is_served() && is_down {
+        if record.phase.is_served() && is_down(unit) {
             strays.push(Stray::Down(record.clone()));
         }
     }
@@ -177,7 +170,7 @@ pub(crate) async fn repair(
     routes(host, report).await
 }
 
-async fn mend(
+pub(super) async fn mend(
     host: &Host,
     stray: &Stray,
     by: &Actor,
@@ -186,10 +179,17 @@ async fn mend(
 ) -> Result<Option<String>, String> {
     let told = |error: &(dyn std::error::Error + 'static)| chain(error);
     match stray {
-        Stray::CutShort(record) => cut_short(host, record, by, progress).await,
+        Stray::CutShort(record) => cut_short(host, record, by, progress, interrupt).await,
         Stray::Berth(berth) => {
             let Some(id) = berth.preview else { return Ok(None) };
             let Some(_lock) = lock(host, id).map_err(|error| told(&error))? else { return Ok(None) };
+            // An update may have begun and ended since it was seen.
+            let now = host.state.preview_of(id).await.map_err(|error| told(&error))?;
+            let is_stray = now.is_some_and(|now| !now.is_half_way() && serves_nothing(&now, berth));
+            let berths = host.state.berths_of(id).await.map_err(|error| told(&error))?;
+            if !is_stray || berths.iter().all(|known| known.id != berth.id) {
+                return Ok(None);
+            }
             let left = new_berth::remove(host, berth, progress).await;
             let done = format!("removed {}, which did not serve `{}`", berth.container, berth.name);
             if left.is_empty() { Ok(Some(done)) } else { Err(left.join("; ")) }
@@ -212,11 +212,42 @@ async fn mend(
             Ok(Some(format!("removed the source repository `{name}`, which no record explains")))
         }
         Stray::Routes(_) => Ok(None),
-        Stray::Down(record) => match restart(host, &record.slug, by, progress, interrupt).await {
-            Ok(_) => Ok(Some(format!("started the preview `{}`", record.slug))),
-            Err(error) => Err(error.on_one_line()),
-        },
+        Stray::Down(record) => down(host, record, by, progress, interrupt).await,
     }
+}
+
+/// Whether a berth of a preview on which nobody works is only in the way: it is
+/// not the one that serves or is kept, or it is half removed.
+fn serves_nothing(record: &PreviewRecord, berth: &BerthRecord) -> bool {
+    Some(berth.id) != record.berth || berth.is_half_way()
+}
+
+/// Starts a preview that should run, unless somebody has.
+async fn down(
+    host: &Host,
+    seen: &PreviewRecord,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, String> {
+    let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
+    let Some(now) = host.state.preview_of(seen.id).await.map_err(|error| chain(&error))? else {
+        return Ok(None);
+    };
+    let units = host.tools.systemd.unit_states().await.map_err(|error| chain(&error))?;
+    let unit = serving(host, &now).await.ok().and_then(|berth| units.get(&berth.container)).copied();
+    if now.is_half_way() || !now.phase.is_served() || !is_down(unit) {
+        return Ok(None);
+    }
+    let config = config(host).map_err(|error| chain(&error))?;
+    match restart_locked(host, config, &now, by, progress, interrupt).await {
+        Ok(()) => Ok(Some(format!("started the preview `{}`", now.slug))),
+        Err(error) => Err(error.on_one_line()),
+    }
+}
+
+fn is_down(unit: Option<UnitState>) -> bool {
+    matches!(unit, None | Some(UnitState::Inactive | UnitState::Failed))
 }
 
 /// Finishes or takes back what a killed process began.
@@ -225,6 +256,7 @@ async fn cut_short(
     seen: &PreviewRecord,
     by: &Actor,
     progress: &dyn Progress,
+    interrupt: &Interrupt,
 ) -> Result<Option<String>, String> {
     let told = |error: StateError| chain(&error);
     let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
@@ -234,9 +266,12 @@ async fn cut_short(
         return Ok(None);
     }
     let slug = &now.slug;
-    let was_deployed = now.commit.is_some();
+    let is_wanted = now.wanted != Wanted::Absent;
+    // Half-way to its first answer, only a second try has a reason.
+    let is_second_try = now.reason.is_some();
     match now.phase {
-        PreviewPhase::Updating if now.wanted != Wanted::Absent => {
+        PreviewPhase::Updating if is_wanted => {
+            lead_back(host, &now).await?;
             remove_other_berths(host, &now, progress).await?;
             give_back(host, &now).await?;
             let reason = "its last update was cut short";
@@ -246,9 +281,17 @@ async fn cut_short(
                 "took back the update of `{slug}`, which was cut short; it serves on what it did"
             )))
         }
+        PreviewPhase::SettingUp if is_wanted && now.commit.is_some() => {
+            give_back(host, &now).await?;
+            let config = config(host).map_err(|error| chain(&error))?;
+            let up = set_up_again(host, config, &now, by, progress, interrupt).await;
+            up.map_err(|error| error.on_one_line())?;
+            Ok(Some(format!("set `{slug}` up again, whose last update or restart was cut short")))
+        }
         PreviewPhase::Building | PreviewPhase::Creating | PreviewPhase::SettingUp
-            if was_deployed && now.wanted != Wanted::Absent =>
+            if is_wanted && is_second_try =>
         {
+            remove_other_berths(host, &now, progress).await?;
             let reason = "its deployment was cut short";
             let event = PreviewEvent::Failed;
             host.state.advance_preview(now.id, now.phase, event, Some(reason)).await.map_err(told)?;
@@ -279,11 +322,18 @@ async fn remove_other_berths(
 ) -> Result<(), String> {
     let mut left = Vec::new();
     for berth in host.state.berths_of(record.id).await.map_err(|error| chain(&error))? {
-        if Some(berth.id) != record.berth {
+        if serves_nothing(record, &berth) {
             left.extend(new_berth::remove(host, &berth, progress).await);
         }
     }
     if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+}
+
+/// Leads requests to the berth that serves, before another one goes.
+async fn lead_back(host: &Host, record: &PreviewRecord) -> Result<(), String> {
+    let (Some(config), Some(meta)) = (&host.config.preview, &record.meta) else { return Ok(()) };
+    let Ok(berth) = serving(host, record).await else { return Ok(()) };
+    route::lead_to(host, config, record, meta, &berth).await.map_err(|error| chain(&error))
 }
 
 /// Gives the berth that serves its commit and its host names back.
@@ -291,9 +341,7 @@ async fn give_back(host: &Host, record: &PreviewRecord) -> Result<(), String> {
     let (Some(commit), Some(meta)) = (&record.commit, &record.meta) else { return Ok(()) };
     let labels = route::labels(record, meta);
     host.state.set_hosts(record.id, &labels).await.map_err(|error| chain(&error))?;
-    let mirror = record.repository.get();
-    let published = host.tools.repos.publish(record.id, mirror, &record.branch, commit).await;
-    published.map_err(|error| chain(&error))
+    deploy::publish(host, record, commit).await.map_err(|error| chain(&error))
 }
 
 async fn routes(host: &Host, report: &mut Report) -> Result<(), StrayError> {
@@ -347,17 +395,6 @@ async fn databases(host: &Host) -> Result<BTreeSet<PreviewId>, StrayError> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn passwords(host: &Host) -> Result<BTreeSet<PreviewId>, StrayError> {
-    let folder = host.layout.secrets_dir();
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(source) => return Err(InventoryError::Folder { path: folder, source }.into()),
-    };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    Ok(names.filter_map(|name| PreviewId::from_database(&name).ok()).collect())
 }
 
 /// The preview's lock, unless somebody holds it.

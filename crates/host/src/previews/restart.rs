@@ -1,8 +1,10 @@
 //! Starting a preview again: when somebody asks, and after a reboot of the
 //! host.
 
+use berth_core::config::PreviewConfig;
+use berth_core::plan::{self, Plan};
 use berth_core::preview_phase::PreviewEvent;
-use berth_core::{Name, PreviewPhase, UnitState, plan};
+use berth_core::{Meta, Name, PreviewPhase, UnitState};
 
 use super::deploy::{self, Failed};
 use super::{DeployError, PreviewError, config, find, locked, note, ready, route, services, told};
@@ -11,8 +13,11 @@ use crate::apply::apply;
 use crate::boot_report;
 use crate::firewall_table;
 use crate::host::{Host, duration};
+use crate::lock::Lock;
 use crate::progress::{Interrupt, Progress};
 use crate::state::{BerthRecord, Outcome, PreviewRecord};
+
+const ACTION: &str = "restart";
 
 /// Stops the container of a preview and starts it again with its services. What
 /// they are told is brought up to what is configured now.
@@ -24,7 +29,23 @@ pub async fn restart(
     interrupt: &Interrupt,
 ) -> Result<PreviewRecord, PreviewError> {
     let config = config(host)?;
-    let (record, _lock) = locked(host, slug, "restart", interrupt).await?;
+    let (record, _lock) = locked(host, slug, ACTION, interrupt).await?;
+    restart_locked(host, config, &record, by, progress, interrupt).await?;
+    find(host, slug).await
+}
+
+/// The same for who holds the preview's lock. From the first service that is
+/// stopped until the answer it is `setting up`: a repair finishes what is killed
+/// there. One that fails leaves it `running`, with the reason.
+pub(super) async fn restart_locked(
+    host: &Host,
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), PreviewError> {
+    let slug = &record.slug;
     if !matches!(record.phase, PreviewPhase::Ready | PreviewPhase::Running) {
         let way_out = match record.phase {
             PreviewPhase::Failed => format!("try again with `preview update {slug}`"),
@@ -32,51 +53,115 @@ pub async fn restart(
         };
         return Err(PreviewError::WrongPhase { slug: slug.clone(), phase: record.phase, way_out });
     }
-    match bring_up(host, config, &record, progress, interrupt).await {
+    let ready = match prepare(host, config, record).await {
+        Ok(ready) => ready,
+        // It runs on as it did.
+        Err(source) => return Err(failed(host, record, Failed::from(source), by).await),
+    };
+    host.state.advance_preview(record.id, record.phase, PreviewEvent::SetupBegan, None).await?;
+    let up = bring_up(host, config, record, &ready, progress, interrupt).await;
+    end(host, record, up, by).await
+}
+
+/// Brings a deployed preview up that was killed while it was set up. Its lock is
+/// held.
+pub(super) async fn set_up_again(
+    host: &Host,
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), PreviewError> {
+    let up = async {
+        let ready = prepare(host, config, record).await?;
+        bring_up(host, config, record, &ready, progress, interrupt).await
+    };
+    end(host, record, up.await, by).await
+}
+
+/// Records how setting up ended.
+async fn end(
+    host: &Host,
+    record: &PreviewRecord,
+    up: Result<(), Failed>,
+    by: &Actor,
+) -> Result<(), PreviewError> {
+    let advance = async |event, reason| {
+        host.state.advance_preview(record.id, PreviewPhase::SettingUp, event, reason).await
+    };
+    match up {
         Ok(()) => {
-            host.state.advance_preview(record.id, record.phase, PreviewEvent::Answered, None).await?;
-            note(host, by, &record, None, "restart", Outcome::Succeeded, None).await;
-            find(host, slug).await
+            advance(PreviewEvent::Answered, None).await?;
+            note(host, by, record, None, ACTION, Outcome::Succeeded, None).await;
+            Ok(())
         }
-        Err(Failed { source, details }) => {
-            note(host, by, &record, None, "restart", Outcome::Failed, Some(chain(&source))).await;
-            Err(PreviewError::Restart { slug: slug.clone(), source: Box::new(source), details })
+        Err(came_to_nothing) => {
+            let reason = format!("its last restart came to nothing: {}", chain(&came_to_nothing.source));
+            advance(PreviewEvent::UpdateFailedUnanswered, Some(&reason)).await?;
+            Err(failed(host, record, came_to_nothing, by).await)
         }
     }
 }
 
-async fn bring_up(
+async fn failed(host: &Host, record: &PreviewRecord, failed: Failed, by: &Actor) -> PreviewError {
+    let Failed { source, details } = failed;
+    note(host, by, record, None, ACTION, Outcome::Failed, Some(chain(&source))).await;
+    PreviewError::Restart { slug: record.slug.clone(), source: Box::new(source), details }
+}
+
+/// What is needed to bring a preview up.
+struct Ready<'a> {
+    meta: &'a Meta,
+    berth: BerthRecord,
+    plan: Plan,
+    #[expect(dead_code, reason = "it is held until the preview is up")]
+    lock: Lock,
+}
+
+/// Finds all that is needed, and changes nothing.
+async fn prepare<'a>(
     host: &Host,
-    config: &berth_core::config::PreviewConfig,
-    record: &PreviewRecord,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<(), Failed> {
+    config: &PreviewConfig,
+    record: &'a PreviewRecord,
+) -> Result<Ready<'a>, DeployError> {
     let berth = serving(host, record).await?;
     let (Some(commit), Some(meta)) = (&record.commit, &record.meta) else {
-        return Err(DeployError::NoBerth.into());
+        return Err(DeployError::NoBerth);
     };
     let pin = firewall_table::pin_of(host, &berth)
         .ok_or(DeployError::NoAddress { slot: berth.container.slot().get(), subnet: host.config.subnet })?;
     let environment = told::environment(host, config, record, commit, meta)?;
     let preparation = told::preparation(record, environment);
     let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
-    let _lock = host.locks.lock(berth.container, "restart", patience).await.map_err(DeployError::from)?;
-    let states = host.tools.systemd.unit_states().await.map_err(DeployError::from)?;
+    let lock = host.locks.lock(berth.container, ACTION, patience).await?;
+    let states = host.tools.systemd.unit_states().await?;
     let plan = match states.get(&berth.container) {
         Some(UnitState::Inactive) | None => plan::start(pin, preparation, false),
         Some(UnitState::Active | UnitState::Activating | UnitState::Deactivating | UnitState::Failed) => {
             plan::restart(pin, preparation, false)
         }
     };
-    if let Err(error) = apply(host, &plan, progress, interrupt).await {
-        let details = boot_report::details(host, berth.container, &plan, &error).await;
+    Ok(Ready { meta, berth, plan, lock })
+}
+
+async fn bring_up(
+    host: &Host,
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    ready: &Ready<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), Failed> {
+    let Ready { meta, berth, plan, .. } = ready;
+    if let Err(error) = apply(host, plan, progress, interrupt).await {
+        let details = boot_report::details(host, berth.container, plan, &error).await;
         return Err(Failed { source: error.into(), details });
     }
     let served = async {
         services::start(host, berth.container, meta, progress, interrupt).await?;
-        ready::await_answer(host, config, record, meta, &berth, progress, interrupt).await?;
-        route::lead_to(host, config, record, meta, &berth).await
+        ready::await_answer(host, config, record, meta, berth, progress, interrupt).await?;
+        route::lead_to(host, config, record, meta, berth).await
     };
     match served.await {
         Ok(()) => Ok(()),

@@ -16,7 +16,7 @@ use crate::environment;
 use crate::guests::GuestFile;
 use crate::host::Host;
 use crate::progress::{Interrupt, Progress};
-use crate::state::{BerthRecord, Deployment, Outcome, PreviewRecord};
+use crate::state::{BerthRecord, Deployment, Outcome, PreviewRecord, StateError};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,17 @@ pub async fn update(
     match record.phase {
         PreviewPhase::Failed => deploy_again(host, config, record, options, by, progress, interrupt).await,
         PreviewPhase::Ready | PreviewPhase::Running => {
-            let update = Update { host, config, record: &record, options: &options, by, progress, interrupt };
+            let mut update = Update {
+                host,
+                config,
+                record: &record,
+                options: &options,
+                by,
+                progress,
+                interrupt,
+                phase: record.phase,
+                has_lost_old: false,
+            };
             update.run().await
         }
         // Its lock is free, so whoever worked on it is dead.
@@ -92,13 +102,14 @@ async fn deploy_again(
     interrupt: &Interrupt,
 ) -> Result<Updated, PreviewError> {
     note(host, by, &record, None, "update", Outcome::Began, None).await;
-    host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, None).await?;
-    let mut left = Vec::new();
-    for berth in host.state.berths_of(record.id).await? {
-        left.extend(new_berth::remove(host, &berth, progress).await);
-    }
+    let failed_before = record.reason.clone().unwrap_or_else(|| "it failed before".to_owned());
+    let reason = Some(failed_before.as_str());
+    host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, reason).await?;
+    let left = clear(host, &record, progress).await?;
     if !left.is_empty() {
-        host.state.advance_preview(record.id, PreviewPhase::Building, PreviewEvent::Failed, None).await?;
+        let event = PreviewEvent::Failed;
+        host.state.advance_preview(record.id, PreviewPhase::Building, event, reason).await?;
+        note(host, by, &record, None, "update", Outcome::Failed, Some(left.join("; "))).await;
         return Err(PreviewError::Destroy { slug: record.slug, left });
     }
     let mut deployment = FirstDeployment {
@@ -111,6 +122,7 @@ async fn deploy_again(
         progress,
         interrupt,
         phase: PreviewPhase::Building,
+        failed_before: Some(failed_before),
     };
     match deployment.run().await {
         Ok(()) => {
@@ -118,8 +130,26 @@ async fn deploy_again(
             Ok(Updated { record: find(host, &record.slug).await?, kind: UpdateKind::Deployed })
         }
         // Also when it is interrupted: it was there before.
-        Err(failed) => Err(give_up(host, &record, failed, true, by, progress).await),
+        Err(failed) => Err(give_up(host, &record, failed, true, "update", by, progress).await),
     }
+}
+
+/// Removes what the failed deployment left, but for the database. What could
+/// not be removed is told.
+async fn clear(
+    host: &Host,
+    record: &PreviewRecord,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, PreviewError> {
+    // It may have come to its route: its address is about to be free.
+    if let Err(error) = route::routes(host).remove(record.id).await {
+        return Ok(vec![format!("its route: {}", chain(&error))]);
+    }
+    let mut left = Vec::new();
+    for berth in host.state.berths_of(record.id).await? {
+        left.extend(new_berth::remove(host, &berth, progress).await);
+    }
+    Ok(left)
 }
 
 struct Update<'a> {
@@ -130,13 +160,17 @@ struct Update<'a> {
     by: &'a Actor,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
+    /// How far it is.
+    phase: PreviewPhase,
+    /// Whether what was deployed before could not be brought back.
+    has_lost_old: bool,
 }
 
 impl Update<'_> {
-    async fn run(&self) -> Result<Updated, PreviewError> {
+    async fn run(&mut self) -> Result<Updated, PreviewError> {
         let Self { host, record, by, .. } = *self;
         note(host, by, record, None, "update", Outcome::Began, None).await;
-        host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, None).await?;
+        self.advance(PreviewEvent::UpdateBegan).await?;
         match self.bring_over().await {
             Ok(kind) => {
                 note(host, by, record, None, "update", Outcome::Succeeded, None).await;
@@ -146,23 +180,27 @@ impl Update<'_> {
                 let reason = format!("its last update came to nothing: {}", chain(&source));
                 self.stay(Some(&reason)).await?;
                 note(host, by, record, None, "update", Outcome::Failed, Some(reason)).await;
-                Err(PreviewError::Update { slug: record.slug.clone(), source: Box::new(source), details })
+                let (slug, serves_on, source) = (record.slug.clone(), !self.has_lost_old, Box::new(source));
+                Err(PreviewError::Update { slug, serves_on, source, details })
             }
         }
     }
 
-    /// What serves stays.
-    async fn stay(&self, reason: Option<&str>) -> Result<(), PreviewError> {
-        let event = match self.record.phase {
-            PreviewPhase::Running => PreviewEvent::UpdateFailedUnanswered,
-            _ => PreviewEvent::UpdateFailed,
-        };
-        let state = &self.host.state;
-        state.advance_preview(self.record.id, PreviewPhase::Updating, event, reason).await?;
+    async fn advance(&mut self, event: PreviewEvent) -> Result<(), StateError> {
+        self.phase = self.host.state.advance_preview(self.record.id, self.phase, event, None).await?;
         Ok(())
     }
 
-    async fn bring_over(&self) -> Result<UpdateKind, Failed> {
+    /// What serves stays.
+    async fn stay(&mut self, reason: Option<&str>) -> Result<(), StateError> {
+        let is_known = self.record.phase == PreviewPhase::Ready && !self.has_lost_old;
+        let event = if is_known { PreviewEvent::UpdateFailed } else { PreviewEvent::UpdateFailedUnanswered };
+        let state = &self.host.state;
+        self.phase = state.advance_preview(self.record.id, self.phase, event, reason).await?;
+        Ok(())
+    }
+
+    async fn bring_over(&mut self) -> Result<UpdateKind, Failed> {
         let Self { host, config, record, options, progress, interrupt, .. } = *self;
         let target =
             deploy::target(host, config, record, options.commit.clone(), progress, interrupt).await?;
@@ -177,10 +215,7 @@ impl Update<'_> {
             && record.meta.as_ref() == Some(target.meta())
             && record.inputs.as_ref() == Some(&target.inputs);
         if is_same && record.commit.as_ref() == Some(&target.commit) {
-            self.stay(None).await.map_err(|error| match error {
-                PreviewError::State(error) => DeployError::State(error),
-                _ => DeployError::NoBerth,
-            })?;
+            self.stay(None).await?;
             return Ok(UpdateKind::Nothing);
         }
         if is_same { self.hand_over(&target, &old).await } else { self.switch(&target, Some(&old)).await }
@@ -189,9 +224,12 @@ impl Update<'_> {
     /// Hands the new commit to the berth that serves: same system, same
     /// settings, so only the code is new. What fails is answered by handing the
     /// old commit over again.
-    async fn hand_over(&self, target: &Target, berth: &BerthRecord) -> Result<UpdateKind, Failed> {
+    async fn hand_over(&mut self, target: &Target, berth: &BerthRecord) -> Result<UpdateKind, Failed> {
         let Self { host, config, record, progress, interrupt, .. } = *self;
         let meta = target.meta();
+        // From here on what serves is not what it was: killed here, a repair
+        // sets it up again.
+        self.advance(PreviewEvent::SetupBegan).await?;
         let served = async {
             self.show(target, berth).await?;
             services::start(host, berth.container, meta, progress, interrupt).await?;
@@ -212,8 +250,7 @@ impl Update<'_> {
     async fn show(&self, target: &Target, berth: &BerthRecord) -> Result<(), DeployError> {
         let Self { host, record, progress, .. } = *self;
         progress.step("hand the new commit over");
-        let mirror = record.repository.get();
-        host.tools.repos.publish(record.id, mirror, &record.branch, &target.commit).await?;
+        deploy::publish(host, record, &target.commit).await?;
         let text = environment::render(&host.layout, host.config.subnet, &target.environment)?;
         let file = GuestFile {
             path: format!("/{}", guest::ENVIRONMENT),
@@ -226,8 +263,8 @@ impl Update<'_> {
 
     /// Hands the commit over again that served before. Not interruptible: it is
     /// what an interrupt leads to.
-    async fn hand_back(&self, target: &Target, berth: &BerthRecord) -> Detail {
-        let Self { host, record, progress, .. } = *self;
+    async fn hand_back(&mut self, target: &Target, berth: &BerthRecord) -> Detail {
+        let Self { host, config, record, progress, .. } = *self;
         let (_keep, never) = Interrupt::new();
         let back = async {
             let commit = record.commit.clone().ok_or(DeployError::NoBerth)?;
@@ -241,17 +278,21 @@ impl Update<'_> {
                 inputs: target.inputs.clone(),
             };
             self.show(&old, berth).await?;
-            services::start(host, berth.container, old.meta(), progress, &never).await
+            services::start(host, berth.container, old.meta(), progress, &never).await?;
+            ready::await_answer(host, config, record, old.meta(), berth, progress, &never).await
         };
         match back.await {
             Ok(()) => Detail {
                 title: "taken back".to_owned(),
                 lines: vec!["the commit that served before was handed over again".to_owned()],
             },
-            Err(error) => Detail {
-                title: "the commit that served before could not be handed over again".to_owned(),
-                lines: vec![chain(&error), format!("try `preview update {} --force`", record.slug)],
-            },
+            Err(error) => {
+                self.has_lost_old = true;
+                Detail {
+                    title: "the commit that served before could not be handed over again".to_owned(),
+                    lines: vec![chain(&error), format!("try `preview restart {}`", record.slug)],
+                }
+            }
         }
     }
 
@@ -262,8 +303,7 @@ impl Update<'_> {
         self.take_hosts(target).await?;
         let made = async {
             database::ensure(host, record, target.meta(), progress).await?;
-            let mirror = record.repository.get();
-            host.tools.repos.publish(record.id, mirror, &record.branch, &target.commit).await?;
+            deploy::publish(host, record, &target.commit).await?;
             new_berth::make(host, record, target, by, progress, interrupt).await
         };
         let (new, lock) = match made.await {
@@ -329,7 +369,7 @@ impl Update<'_> {
             berth: berth.id,
             at: (host.now)(),
         };
-        host.state.deploy(record.id, PreviewPhase::Updating, PreviewEvent::Answered, &deployed).await?;
+        host.state.deploy(record.id, self.phase, PreviewEvent::Answered, &deployed).await?;
         if let Err(error) = host.state.set_hosts(record.id, &route::labels(record, target.meta())).await {
             tracing::warn!(slug = %record.slug, %error, "host names of the old site are kept");
         }
@@ -346,8 +386,7 @@ impl Update<'_> {
             left.push(chain(&error));
         }
         if let Some(commit) = &record.commit {
-            let mirror = record.repository.get();
-            if let Err(error) = host.tools.repos.publish(record.id, mirror, &record.branch, commit).await {
+            if let Err(error) = deploy::publish(host, record, commit).await {
                 left.push(chain(&error));
             }
         }

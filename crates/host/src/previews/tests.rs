@@ -1,0 +1,7 @@
+//! The operations against a fake host that fails, hangs and dies on cue.
+
+mod bed;
+mod cut_short;
+mod life;
+mod races;
+mod updates;
