@@ -18,7 +18,31 @@ git --git-dir="$1" fast-import --quiet --force && git --git-dir="$1" rev-parse -
 
 /// The files of a repository by their paths.
 #[derive(Debug, Clone, Default)]
-pub struct Files(BTreeMap<String, Vec<u8>>);
+pub struct Files(BTreeMap<String, File>);
+
+/// What git keeps below one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum File {
+    Regular(Vec<u8>),
+    /// A symbolic link with its target, which need not be there.
+    Link(Vec<u8>),
+}
+
+impl File {
+    fn content(&self) -> &[u8] {
+        match self {
+            Self::Regular(content) | Self::Link(content) => content,
+        }
+    }
+
+    /// As git writes it in a tree.
+    fn mode(&self) -> &'static str {
+        match self {
+            Self::Regular(_) => "100644",
+            Self::Link(_) => "120000",
+        }
+    }
+}
 
 /// The files of the repository `tests/fixtures/NAME`.
 ///
@@ -37,7 +61,14 @@ impl Files {
     /// The same with a file added or replaced.
     #[must_use]
     pub fn with(mut self, path: &str, content: &str) -> Self {
-        self.0.insert(path.to_owned(), content.into());
+        self.0.insert(path.to_owned(), File::Regular(content.into()));
+        self
+    }
+
+    /// The same with a symbolic link added or replaced.
+    #[must_use]
+    pub fn with_link(mut self, path: &str, target: &str) -> Self {
+        self.0.insert(path.to_owned(), File::Link(target.into()));
         self
     }
 
@@ -48,8 +79,7 @@ impl Files {
     #[must_use]
     #[track_caller]
     pub fn replacing(self, path: &str, from: &str, to: &str) -> Self {
-        let content = self.0.get(path).unwrap_or_else(|| panic!("there is no file `{path}`"));
-        let content = String::from_utf8_lossy(content);
+        let content = self.text(path);
         assert!(content.contains(from), "`{path}` has no `{from}`:\n{content}");
         let content = content.replace(from, to);
         self.with(path, &content)
@@ -61,8 +91,8 @@ impl Files {
     /// If it is not there.
     #[track_caller]
     pub fn text(&self, path: &str) -> String {
-        let content = self.0.get(path).unwrap_or_else(|| panic!("there is no file `{path}`"));
-        String::from_utf8_lossy(content).into_owned()
+        let file = self.0.get(path).unwrap_or_else(|| panic!("there is no file `{path}`"));
+        String::from_utf8_lossy(file.content()).into_owned()
     }
 
     fn read(&mut self, root: &Path, folder: &Path) {
@@ -70,11 +100,16 @@ impl Files {
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
         paths.sort();
         for path in paths {
-            if path.is_dir() {
+            let name = || path.strip_prefix(root).expect("below its root").to_string_lossy().into_owned();
+            // A link is one of the repository: what is read here is never what
+            // it leads to.
+            if path.is_symlink() {
+                let target = fs::read_link(&path).expect("a fixture's link");
+                self.0.insert(name(), File::Link(target.into_os_string().into_encoded_bytes()));
+            } else if path.is_dir() {
                 self.read(root, &path);
             } else {
-                let name = path.strip_prefix(root).expect("below its root").to_string_lossy().into_owned();
-                self.0.insert(name, fs::read(&path).expect("a fixture's file"));
+                self.0.insert(name(), File::Regular(fs::read(&path).expect("a fixture's file")));
             }
         }
     }
@@ -206,8 +241,9 @@ impl Repository {
         if is_all {
             stream.extend(b"deleteall\n");
         }
-        for (path, content) in files.0 {
-            stream.extend(format!("M 100644 inline {path}\ndata {}\n", content.len()).bytes());
+        for (path, file) in files.0 {
+            let (mode, content) = (file.mode(), file.content());
+            stream.extend(format!("M {mode} inline {path}\ndata {}\n", content.len()).bytes());
             stream.extend(content);
             stream.push(b'\n');
         }
