@@ -50,7 +50,7 @@ pub struct BuildLimits {
     pub closure_max: u64,
     /// What must stay free on the store's file system, in bytes.
     pub free_min: u64,
-    /// How many closures are kept; those of berths are, however many.
+    /// How many closures that no berth has are kept.
     pub keep: usize,
 }
 

@@ -144,20 +144,20 @@ impl State {
     }
 
     /// The closures of previews that may leave, the first to leave first: of no
-    /// berth, not used since `before`, and more than `keep` together with those
-    /// that stay. One whose key was taken by a newer one does not count.
+    /// berth, not used since `before`, and more than `keep` of all that no berth
+    /// has. One whose key was taken by a newer one does not count.
     pub async fn leaving_preview_closures(
         &self,
         keep: usize,
         before: Timestamp,
     ) -> Result<Vec<PreviewClosure>, StateError> {
         let rows = sqlx::query(
-            "WITH finished AS (SELECT * FROM closures WHERE kind = ? AND system IS NOT NULL), \
-             unused AS (SELECT * FROM finished WHERE last_used_at <= ? \
-             AND NOT EXISTS (SELECT 1 FROM berths WHERE closure_id = finished.id)) \
+            "WITH free AS (SELECT * FROM closures WHERE kind = ? AND system IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM berths WHERE closure_id = closures.id)), \
+             unused AS (SELECT * FROM free WHERE last_used_at <= ?) \
              SELECT * FROM unused WHERE key LIKE '%/%' UNION ALL \
              SELECT * FROM (SELECT * FROM unused WHERE key NOT LIKE '%/%' ORDER BY last_used_at, id \
-             LIMIT max(0, (SELECT count(*) FROM finished WHERE key NOT LIKE '%/%') - ?))",
+             LIMIT max(0, (SELECT count(*) FROM free WHERE key NOT LIKE '%/%') - ?))",
         )
         .bind(Kind::Preview.as_str())
         .bind(before.as_millisecond())

@@ -97,9 +97,9 @@ async fn the_least_recently_used_leave_first_and_those_of_berths_never() {
     state.use_preview_closure(&key("0"), moment(50)).await.unwrap();
     state.reserve(new_berth("a", ids[1]), subnet("10.1.0.0/16")).await.unwrap();
     for (keep, before, expected) in [
-        (4, 100, vec![]),
-        (3, 100, vec![ids[2]]),
-        (2, 100, vec![ids[2], ids[3]]),
+        (3, 100, vec![]),
+        (2, 100, vec![ids[2]]),
+        (1, 100, vec![ids[2], ids[3]]),
         (0, 100, vec![ids[2], ids[3], ids[0]]),
         (0, 49, vec![ids[2], ids[3]]),
     ] {
