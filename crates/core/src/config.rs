@@ -3,6 +3,8 @@
 //! Unknown keys are refused, and all problems are told at once: an operator
 //! should need one round, not ten. `docs/configuration.md` lists the keys.
 
+mod daemon;
+mod github;
 mod preview;
 mod reader;
 
@@ -12,6 +14,8 @@ use ipnet::Ipv4Net;
 use jiff::SignedDuration;
 use thiserror::Error;
 
+pub use self::daemon::DaemonConfig;
+pub use self::github::{ApiBase, ApiBaseError, GitHubConfig, GitHubCredentials};
 pub use self::preview::{
     Bounds, CaddyConfig, Forge, ForgeError, PostgresConfig, PreviewConfig, PreviewDeadlines, SecretGrant,
 };
@@ -36,6 +40,10 @@ pub struct Config {
     pub agent: AgentConfig,
     /// What concerns previews; nothing where there are none.
     pub preview: Option<PreviewConfig>,
+    /// What concerns pull requests; nothing where none are followed.
+    pub github: Option<GitHubConfig>,
+    /// What concerns `berthd`.
+    pub daemon: DaemonConfig,
     /// How long things may take.
     pub deadlines: Deadlines,
 }
@@ -108,6 +116,8 @@ impl Config {
             ownership: top.choice("ownership", &OWNERSHIPS).unwrap_or_default(),
             agent: agent(&mut top),
             preview: preview::preview(&mut top),
+            github: github::github(&mut top),
+            daemon: daemon::daemon(&mut top),
             deadlines: deadlines(&mut top),
         };
         top.finish()?;
@@ -278,6 +288,20 @@ mod tests {
             setup = "20m"
             ready = "1m"
             drain = "5s"
+
+            [github]
+            token = "/run/secrets/github"
+            webhook_secret = "/run/secrets/webhook"
+            repositories = ["acme/*", "other/one"]
+
+            [daemon]
+            workers = 3
+            starts = 8
+            attempts = 5
+            reconcile = "30s"
+            compare = "10m"
+            shutdown = "20s"
+            spool = "/run/spool"
 
             [deadlines]
             boot = "3m"

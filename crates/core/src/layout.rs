@@ -154,6 +154,21 @@ impl Layout {
         self.root.join("run/berth")
     }
 
+    /// The socket on which `berthd` is asked what it does.
+    pub fn control_socket(&self) -> PathBuf {
+        self.run_dir().join("berthd.sock")
+    }
+
+    /// The socket on which `berthd` tells its metrics.
+    pub fn metrics_socket(&self) -> PathBuf {
+        self.run_dir().join("metrics.sock")
+    }
+
+    /// Folder of what `preview-webhook` stored and `berthd` did not take.
+    pub fn rejected_dir(&self) -> PathBuf {
+        self.root.join("var/lib/berth/rejected")
+    }
+
     /// Folder of the locks of berths under change.
     pub fn lock_dir(&self) -> PathBuf {
         self.run_dir().join("lock")
