@@ -17,8 +17,10 @@
 
 mod berths;
 mod closures;
+mod deliveries;
 mod error;
 mod events;
+mod lanes;
 mod open;
 mod previews;
 mod row;
@@ -34,7 +36,9 @@ pub use berths::{BerthId, BerthRecord, NewBerth};
 pub use closures::{
     BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild, NewPreviewBuild, PreviewClosure, PreviewSystem,
 };
+pub use deliveries::{Meaning, NewDelivery, Taken};
 pub use error::{Damage, StateError};
+pub use lanes::{KeptWish, LaneId, LaneRecord, Told};
 pub use previews::{Deployment, NewPreview, PreviewRecord, RepositoryId};
 pub use events::{Event, EventFilter, NewEvent, Outcome, OutcomeWordError};
 

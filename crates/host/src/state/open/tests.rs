@@ -196,7 +196,7 @@ async fn a_newer_schema_is_left_alone() {
     home.sql("PRAGMA user_version = 7").await;
     assert_eq!(
         refusal(&home).await,
-        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 2; \
+        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 3; \
          use the newer Berth again, or restore the backup from before its first start"
     );
 }
