@@ -64,8 +64,10 @@ pub enum News {
 /// How the work on a lane ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All is as it should be.
+    /// The preview is as it should be, after work.
     Done,
+    /// There was nothing to do, or it waits for somebody.
+    Rested,
     /// This commit cannot be deployed: the next push may change that, or a
     /// person.
     Refused {
@@ -174,6 +176,13 @@ impl Lane {
                 self.error = None;
                 self.refused = None;
                 self.is_forced = false;
+            }
+            End::Rested => {
+                self.settle(generation);
+                self.is_forced = false;
+                if self.refused.is_none() {
+                    self.error = None;
+                }
             }
             End::Refused { commit, error } => {
                 self.settle(generation);

@@ -228,7 +228,7 @@ impl World {
         let verdict = decide(&pull, &self.policy, &lane.approvals);
         let is_trusted = verdict == Verdict::Deploy { is_trusted: true };
         let work = match step(lane, &pull.head, &verdict, self.sites[index].as_ref()) {
-            Step::Rest => return self.end(index, generation, End::Done),
+            Step::Rest => return self.end(index, generation, End::Rested),
             Step::Create { .. } | Step::Update { .. } => {
                 self.builds[index] += 1;
                 let before = self.sites[index].clone();

@@ -102,6 +102,7 @@ fn a_refused_commit_waits_for_the_next_push_or_a_person() {
     let refused = End::Refused { commit: commit(1), error: "no".to_owned() };
     lane.end(1, refused, &Retries::default(), at(0), 0.5);
     lane.hear(News::Comparison, at(0));
+    lane.end(2, End::Rested, &Retries::default(), at(0), 0.5);
     let deploy = Verdict::Deploy { is_trusted: true };
     assert_eq!(step(&lane, &commit(1), &deploy, None), Step::Rest);
     assert_eq!(step(&lane, &commit(2), &deploy, None), Step::Create { is_trusted: true });
