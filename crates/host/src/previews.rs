@@ -38,7 +38,7 @@ pub use self::create::{CreateOptions, create};
 pub use self::destroy::{destroy, expire};
 pub use self::error::{DeployError, PreviewError};
 pub use self::list::{PreviewView, container_of, list, view};
-pub(crate) use self::repair::{repair, strays};
+pub(crate) use self::repair::{Strays, repair, strays};
 pub use self::restart::restart;
 pub use self::update::{UpdateKind, UpdateOptions, Updated, update};
 

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::host::Host;
-use crate::previews;
+use crate::previews::{self, Strays};
 
 const PREVIEWS: &str = "previews";
 
@@ -11,8 +11,13 @@ pub(super) async fn check(host: &Host) -> Vec<Finding> {
         return Vec::new();
     }
     match previews::strays(host).await {
-        Ok(strays) if strays.is_empty() => vec![Finding::ok(PREVIEWS, "they are as the records say")],
-        Ok(strays) => strays.into_iter().map(|stray| Finding::fixable(PREVIEWS, stray.to_string())).collect(),
+        Ok(Strays { found, unknown }) if found.is_empty() && unknown.is_empty() => {
+            vec![Finding::ok(PREVIEWS, "they are as the records say")]
+        }
+        Ok(Strays { found, unknown }) => {
+            let found = found.into_iter().map(|stray| Finding::fixable(PREVIEWS, stray.to_string()));
+            found.chain(unknown.iter().map(|error| Finding::unknown(PREVIEWS, error))).collect()
+        }
         Err(error) => vec![Finding::unknown(PREVIEWS, &error)],
     }
 }

@@ -47,7 +47,23 @@ pub(crate) enum Stray {
     Down(PreviewRecord),
 }
 
-/// Why the list could not be made.
+/// What was found to be wrong, and what could not be looked at. A tool that is
+/// down keeps nothing else from its repair.
+#[derive(Debug, Default)]
+pub(crate) struct Strays {
+    /// What is wrong.
+    pub(crate) found: Vec<Stray>,
+    /// What could not be looked at.
+    pub(crate) unknown: Vec<StrayError>,
+}
+
+impl Strays {
+    fn known<T>(&mut self, looked: Result<T, impl Into<StrayError>>) -> Option<T> {
+        looked.map_err(|error| self.unknown.push(error.into())).ok()
+    }
+}
+
+/// Why something could not be looked at.
 #[derive(Debug, Error)]
 pub(crate) enum StrayError {
     /// The records.
@@ -76,6 +92,13 @@ pub(crate) enum StrayError {
     Password(#[from] DatabasePasswordError),
 }
 
+impl StrayError {
+    /// The routes are looked at once more at the end of a repair.
+    fn is_of_routes(&self) -> bool {
+        matches!(self, Self::Routes(_) | Self::Expected(_))
+    }
+}
+
 impl fmt::Display for Stray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,48 +122,52 @@ impl fmt::Display for Stray {
 }
 
 /// Everything of previews that is not as it should be.
-pub(crate) async fn strays(host: &Host) -> Result<Vec<Stray>, StrayError> {
+pub(crate) async fn strays(host: &Host) -> Result<Strays, StrayError> {
+    let mut strays = Strays::default();
     // What exists is listed before what is recorded: what comes in between has
     // its record first.
-    let sources = host.tools.repos.list()?;
-    let passwords = database_password::list(&host.layout)?;
-    let databases = databases(host).await?;
+    let sources = strays.known(host.tools.repos.list()).unwrap_or_default();
+    let passwords = strays.known(database_password::list(&host.layout)).unwrap_or_default();
+    let databases = strays.known(databases(host).await).unwrap_or_default();
     let units = host.tools.systemd.unit_states().await?;
     let records = host.state.previews().await?;
     let ids: BTreeSet<PreviewId> = records.iter().map(|record| record.id).collect();
     let with_database: BTreeSet<PreviewId> =
         records.iter().filter(|record| record.has_database).map(|record| record.id).collect();
 
-    let mut strays = Vec::new();
+    let found = &mut strays.found;
     for record in &records {
         let is_free = free(host, record.id)?;
         let berths = host.state.berths_of(record.id).await?;
         if record.is_half_way() {
-            strays.extend(is_free.then(|| Stray::CutShort(record.clone())));
+            found.extend(is_free.then(|| Stray::CutShort(record.clone())));
             continue;
         }
         if !is_free {
             continue;
         }
         let others = berths.iter().filter(|berth| serves_nothing(record, berth));
-        strays.extend(others.cloned().map(Stray::Berth));
+        found.extend(others.cloned().map(Stray::Berth));
         let serving = berths.iter().find(|berth| Some(berth.id) == record.berth);
         let unit = serving.and_then(|berth| units.get(&berth.container)).copied();
         if record.phase.is_served() && is_down(unit) {
-            strays.push(Stray::Down(record.clone()));
+            found.push(Stray::Down(record.clone()));
         }
     }
-    strays.extend(databases.difference(&with_database).copied().map(Stray::Database));
+    found.extend(databases.difference(&with_database).copied().map(Stray::Database));
     // One is made before the database, and is kept where a later commit has none.
-    strays.extend(passwords.difference(&ids).copied().map(Stray::Password));
-    strays.extend(sources.difference(&ids).copied().map(Stray::Source));
-    if let Some(expected) = expected(host).await? {
-        let differences = route::routes(host).differences(&expected)?;
-        if !differences.is_empty() {
-            strays.push(Stray::Routes(differences));
-        }
+    found.extend(passwords.difference(&ids).copied().map(Stray::Password));
+    found.extend(sources.difference(&ids).copied().map(Stray::Source));
+    let differences = strays.known(differences(host).await).unwrap_or_default();
+    if !differences.is_empty() {
+        strays.found.push(Stray::Routes(differences));
     }
     Ok(strays)
+}
+
+async fn differences(host: &Host) -> Result<Vec<Difference>, StrayError> {
+    let Some(expected) = expected(host).await? else { return Ok(Vec::new()) };
+    Ok(route::routes(host).differences(&expected)?)
 }
 
 /// Repairs all of it, and reports each thing.
@@ -151,7 +178,10 @@ pub(crate) async fn repair(
     interrupt: &Interrupt,
     report: &mut Report,
 ) -> Result<(), StrayError> {
-    for stray in strays(host).await? {
+    let Strays { found, unknown } = strays(host).await?;
+    let told = |error: &StrayError| format!("looked after the previews: {}", chain(error));
+    report.left.extend(unknown.iter().filter(|error| !error.is_of_routes()).map(told));
+    for stray in found {
         if interrupt.is_interrupted() {
             break;
         }
