@@ -4,4 +4,5 @@ mod bed;
 mod cut_short;
 mod life;
 mod races;
+mod random;
 mod updates;

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::super::{
-    CreateOptions, PreviewError, Source, UpdateKind, UpdateOptions, Updated, create, destroy, restart,
+    CreateOptions, PreviewError, Source, UpdateKind, UpdateOptions, Updated, create, destroy, list, restart,
     strays, update,
 };
-use crate::agents::{Actor, Destroyed};
+use crate::agents::{self, Actor, AgentError, Destroyed};
 use crate::fake::FakeWorld;
 use crate::firewall_table;
 use crate::host::Host;
@@ -22,7 +22,7 @@ use crate::lock::Locks;
 use crate::progress::{Interrupt, Interrupter, Silent};
 use crate::reconcile::{Report, reconcile};
 use crate::repos::Wanted;
-use crate::state::{PreviewRecord, State};
+use crate::state::{BerthRecord, PreviewRecord, State};
 
 /// A preview with everything that one can have.
 pub(super) const FULL: &str = r#"{
@@ -43,6 +43,7 @@ pub(super) const OTHER: &str = r#"{
 }"#;
 pub(super) const SECRET: &str = "s3cret-of-the-host";
 pub(super) const TOKEN: &str = "token-of-the-forge";
+const AGENT: &str = "nixosConfigurations.agent.config.system.build.toplevel";
 
 /// Long enough to take anything back here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -177,6 +178,15 @@ impl Bed {
         destroy(&self.host, &name(slug), &by(), &Silent).await
     }
 
+    /// An agent called `agent`, which needs a slot too.
+    pub(super) async fn create_agent(&self) -> Result<BerthRecord, AgentError> {
+        let installable = format!("{}#{AGENT}", self.host.config.closures);
+        self.world.flake_builds(&installable, Ok(system(9)));
+        let limits = self.host.config.agent.limits;
+        let options = agents::CreateOptions { name: name("agent"), ttl: None, limits, wait: true };
+        agents::create(&self.host, options, &by(), &Silent, &never()).await
+    }
+
     pub(super) async fn reconcile(&self) -> Report {
         self.rest();
         reconcile(&self.host, &by(), &Silent, &never()).await.expect("the host can be looked at")
@@ -231,7 +241,7 @@ impl Bed {
     pub(super) async fn assert_agree(&self, when: &str) {
         self.rest();
         let strays = strays(&self.host).await.expect("the host can be looked at");
-        assert!(strays.is_empty(), "{strays:?} {when}");
+        assert!(strays.found.is_empty() && strays.unknown.is_empty(), "{strays:?} {when}");
         let berths = self.host.state.berths(None).await.expect("the records can be read");
         let mut recorded: Vec<ContainerName> = berths.iter().map(|berth| berth.container).collect();
         recorded.sort();
@@ -283,6 +293,13 @@ impl Bed {
             done = work => Some(done),
             () = self.hang() => None,
         }
+    }
+
+    /// Dies in the next call of this tool.
+    pub(super) async fn until_it_hangs_in<T>(&self, call: &str, work: impl Future<Output = T>) {
+        self.world.hang_next(call);
+        assert!(self.until_it_hangs(work).await.is_none(), "it never calls {call}");
+        self.world.clear_faults();
     }
 
     /// Ends when some call hangs.
@@ -350,6 +367,12 @@ impl Bed {
     /// The point passed last, in words.
     fn last_point(&self) -> String {
         self.world.passed().last().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Every preview with what it is in, as people see it.
+    pub(super) async fn states(&self) -> Vec<String> {
+        let previews = list(&self.host).await.expect("listed");
+        previews.iter().map(|preview| format!("{} {}", preview.slug, preview.state)).collect()
     }
 
     /// The newest commit of its branch is deployed, somehow.

@@ -239,7 +239,7 @@ async fn a_preview_that_somebody_started_meanwhile_is_not_started_again() {
     let bed = Bed::new().await;
     bed.create("main").await.expect("created");
     bed.world.power_off(container("p1"));
-    let found = strays(&bed.host).await.expect("listed");
+    let found = strays(&bed.host).await.expect("listed").found;
     assert!(matches!(found.as_slice(), [repair::Stray::Down(_)]), "{found:?}");
     bed.restart_until("site-main", &never()).await.expect("restarted");
     let before = bed.world.calls().len();
