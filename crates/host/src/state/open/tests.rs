@@ -1,3 +1,5 @@
+mod migration;
+
 use std::os::unix::fs::symlink;
 
 use sqlx::{Executor, Row};
