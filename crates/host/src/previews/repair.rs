@@ -261,7 +261,18 @@ async fn down(
     interrupt: &Interrupt,
 ) -> Result<Option<String>, String> {
     let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
-    let Some(now) = host.state.preview_of(seen.id).await.map_err(|error| chain(&error))? else {
+    start_if_down(host, seen.id, by, progress, interrupt).await
+}
+
+/// The same for who holds its lock.
+async fn start_if_down(
+    host: &Host,
+    id: PreviewId,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, String> {
+    let Some(now) = host.state.preview_of(id).await.map_err(|error| chain(&error))? else {
         return Ok(None);
     };
     let units = host.tools.systemd.unit_states().await.map_err(|error| chain(&error))?;
@@ -307,6 +318,8 @@ async fn cut_short(
             let reason = "its last update was cut short";
             let event = PreviewEvent::UpdateFailed;
             host.state.advance_preview(now.id, now.phase, event, Some(reason)).await.map_err(told)?;
+            // As when the host's reboot cut it short.
+            start_if_down(host, now.id, by, progress, interrupt).await?;
             Ok(Some(format!(
                 "took back the update of `{slug}`, which was cut short; it serves on what it did"
             )))

@@ -278,6 +278,19 @@ async fn after_a_reboot_reconcile_brings_every_preview_back_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_update_that_the_hosts_reboot_cut_short_is_taken_back_and_the_old_site_brought_up_at_once() {
+    for next in ["one", "two"] {
+        let (bed, _) = Bed::deployed(next).await;
+        bed.until_it_hangs_in("guests.restart_unit", bed.update("site-main")).await;
+        bed.world.reboot();
+        assert_eq!(bed.reconcile().await.left, [""; 0]);
+        bed.assert_serves("site-main", 1, "after a reboot").await;
+        bed.assert_agree("after a reboot").await;
+        bed.assert_updates_to("site-main", 2, "after a reboot").await;
+    }
+}
+
+#[tokio::test]
 async fn a_list_asks_systemd_once_however_many_previews_there_are() {
     let bed = Bed::new().await;
     for number in 0..4 {
