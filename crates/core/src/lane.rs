@@ -46,8 +46,9 @@ pub struct Lane {
     pub suppressed: Option<CommitSha>,
     /// The commit that cannot be deployed, whatever Berth does.
     pub refused: Option<CommitSha>,
-    /// Whether the preview is to be made anew once.
-    pub is_forced: bool,
+    /// The generation at which somebody asked for the preview to be made anew,
+    /// once.
+    pub forced: Option<u64>,
 }
 
 /// What made somebody look at a lane.
@@ -78,6 +79,13 @@ pub enum End {
     },
     /// It may go well the next time.
     Failed {
+        /// Why.
+        error: String,
+    },
+    /// It cannot be tried before this moment, which is nobody's fault.
+    Wait {
+        /// When it may be tried.
+        until: Timestamp,
         /// Why.
         error: String,
     },
@@ -144,8 +152,8 @@ impl Lane {
         self.is_dirty() && !self.is_dead && self.next_at.is_none_or(|at| at <= now)
     }
 
-    /// What somebody was allowed to ask for.
-    pub fn grant(&mut self, granted: Granted) {
+    /// What somebody was allowed to ask for, as seen at this generation.
+    pub fn grant(&mut self, granted: Granted, generation: u64) {
         match granted {
             Granted::Approved(approval) => {
                 self.approvals.retain(|one| one.commit == approval.commit && *one != approval);
@@ -159,11 +167,11 @@ impl Lane {
             Granted::Rebuild => {
                 self.suppressed = None;
                 self.refused = None;
-                self.is_forced = true;
+                self.forced = Some(generation);
             }
             Granted::Destroy(commit) => {
                 self.suppressed = Some(commit);
-                self.is_forced = false;
+                self.forced = None;
             }
         }
     }
@@ -175,11 +183,9 @@ impl Lane {
                 self.settle(generation);
                 self.error = None;
                 self.refused = None;
-                self.is_forced = false;
             }
             End::Rested => {
                 self.settle(generation);
-                self.is_forced = false;
                 if self.refused.is_none() {
                     self.error = None;
                 }
@@ -188,12 +194,15 @@ impl Lane {
                 self.settle(generation);
                 self.error = Some(error);
                 self.refused = Some(commit);
-                self.is_forced = false;
             }
             End::Failed { error } => {
                 self.attempts += 1;
                 self.next_at = Some(now + retries.pause(self.attempts, jitter));
                 self.is_dead = self.attempts >= retries.most;
+                self.error = Some(error);
+            }
+            End::Wait { until, error } => {
+                self.next_at = Some(until.max(now));
                 self.error = Some(error);
             }
             End::CutShort => {}
@@ -202,6 +211,8 @@ impl Lane {
 
     fn settle(&mut self, generation: u64) {
         self.done = self.done.max(generation);
+        // What was asked for while the work was going on is still to be done.
+        self.forced = self.forced.filter(|asked| *asked > generation);
         self.begin_anew();
     }
 }

@@ -14,12 +14,12 @@ CREATE TABLE lanes (
     approvals       TEXT    NOT NULL DEFAULT '[]', -- of one commit, as JSON
     suppressed      TEXT,                        -- the commit whose preview somebody removed
     refused         TEXT,                        -- the commit that cannot be deployed
-    is_forced       INTEGER NOT NULL DEFAULT 0,  -- make it anew once
+    forced          INTEGER,                     -- the generation that asked for a new one
     comment_id      INTEGER,                     -- Berth's comment on GitHub
     deployment_id   INTEGER,                     -- the newest deployment on GitHub
     reported        TEXT,                        -- a hash of what was told last
     heard_at        INTEGER NOT NULL,
-    CHECK (is_dead IN (0, 1) AND is_forced IN (0, 1) AND done_generation <= generation),
+    CHECK (is_dead IN (0, 1) AND done_generation <= generation),
     UNIQUE (repo, pull)
 ) STRICT;
 

@@ -218,7 +218,7 @@ impl World {
         let pull = self.pulls[index].clone();
         for wish in std::mem::take(&mut self.wishes[index]) {
             if let Ok(granted) = wish.granted(&pull, &self.policy, &writer(), Permission::Write) {
-                self.lanes[index].grant(granted);
+                self.lanes[index].grant(granted, generation);
             }
         }
         if self.sites[index].as_ref().is_some_and(|site| site.state == SiteState::HalfWay) {

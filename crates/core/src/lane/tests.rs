@@ -109,7 +109,7 @@ fn a_refused_commit_waits_for_the_next_push_or_a_person() {
     let mut retried = lane.clone();
     retried.hear(News::Retry, at(0));
     let mut asked = lane.clone();
-    asked.grant(Granted::Deploy);
+    asked.grant(Granted::Deploy, 1);
     for lane in [retried, asked] {
         assert_eq!(step(&lane, &commit(1), &deploy, None), Step::Create { is_trusted: true });
     }
@@ -120,11 +120,11 @@ fn a_removed_preview_stays_away_until_the_next_push_or_wish() {
     let deploy = Verdict::Deploy { is_trusted: true };
     let site = Site { commit: Some(commit(1)), is_trusted: true, state: SiteState::Serves };
     let mut lane = dirty();
-    lane.grant(Granted::Destroy(commit(1)));
+    lane.grant(Granted::Destroy(commit(1)), 1);
     assert_eq!(step(&lane, &commit(1), &deploy, Some(&site)), Step::Destroy);
     assert_eq!(step(&lane, &commit(1), &deploy, None), Step::Rest);
     assert_eq!(step(&lane, &commit(2), &deploy, None), Step::Create { is_trusted: true });
-    lane.grant(Granted::Deploy);
+    lane.grant(Granted::Deploy, 1);
     assert_eq!(step(&lane, &commit(1), &deploy, None), Step::Create { is_trusted: true });
 }
 
@@ -134,12 +134,31 @@ fn a_rebuild_is_done_once() {
     let site = Site { commit: Some(commit(1)), is_trusted: true, state: SiteState::Serves };
     let mut lane = dirty();
     assert_eq!(step(&lane, &commit(1), &deploy, Some(&site)), Step::Rest);
-    lane.grant(Granted::Rebuild);
+    lane.grant(Granted::Rebuild, 1);
     assert_eq!(step(&lane, &commit(1), &deploy, Some(&site)), Step::Update { is_forced: true });
     failed(&mut lane, 0);
     assert_eq!(step(&lane, &commit(1), &deploy, Some(&site)), Step::Update { is_forced: true });
     lane.end(1, End::Done, &Retries::default(), at(0), 0.5);
     assert_eq!(step(&lane, &commit(1), &deploy, Some(&site)), Step::Rest);
+}
+
+#[test]
+fn a_rebuild_that_is_asked_for_while_one_goes_on_is_done_too() {
+    let mut lane = dirty();
+    lane.hear(News::Delivery, at(0));
+    lane.grant(Granted::Rebuild, 2);
+    lane.end(1, End::Done, &Retries::default(), at(0), 0.5);
+    assert_eq!(lane.forced, Some(2));
+    lane.end(2, End::Done, &Retries::default(), at(0), 0.5);
+    assert_eq!(lane.forced, None);
+}
+
+#[test]
+fn what_must_wait_has_not_failed() {
+    let mut lane = dirty();
+    let wait = End::Wait { until: at(60), error: "too many calls".to_owned() };
+    lane.end(1, wait, &Retries::default(), at(0), 0.5);
+    assert_eq!((lane.attempts, lane.is_due(at(59)), lane.is_due(at(60))), (0, false, true));
 }
 
 #[test]
@@ -163,7 +182,7 @@ fn only_the_newest_approved_commit_is_kept() {
     let mut lane = dirty();
     let approval = |number, how| Approval { commit: commit(number), by: login("grace"), how };
     for granted in [(1, How::Comment), (2, How::Label), (2, How::Comment), (2, How::Comment)] {
-        lane.grant(Granted::Approved(approval(granted.0, granted.1)));
+        lane.grant(Granted::Approved(approval(granted.0, granted.1)), 1);
     }
     assert_eq!(lane.approvals, [approval(2, How::Label), approval(2, How::Comment)]);
 }

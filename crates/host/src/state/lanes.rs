@@ -236,7 +236,7 @@ impl State {
         let approvals = serde_json::to_string(&lane.approvals).expect("approvals are plain text");
         sqlx::query(
             "UPDATE lanes SET generation = ?, done_generation = ?, attempts = ?, next_at = ?, is_dead = ?, \
-                              error = ?, approvals = ?, suppressed = ?, refused = ?, is_forced = ? WHERE id = ?",
+                              error = ?, approvals = ?, suppressed = ?, refused = ?, forced = ? WHERE id = ?",
         )
         .bind(lane.generation.cast_signed())
         .bind(lane.done.cast_signed())
@@ -247,7 +247,7 @@ impl State {
         .bind(approvals)
         .bind(lane.suppressed.as_ref().map(CommitSha::as_str))
         .bind(lane.refused.as_ref().map(CommitSha::as_str))
-        .bind(lane.is_forced)
+        .bind(lane.forced.map(u64::cast_signed))
         .bind(id.0)
         .execute(&mut **transaction)
         .await
@@ -279,7 +279,7 @@ impl State {
                 approvals: approvals.map_err(|error| fields.refuse("approvals", error))?,
                 suppressed: fields.parsed_if_any("suppressed")?,
                 refused: fields.parsed_if_any("refused")?,
-                is_forced: fields.value("is_forced")?,
+                forced: number_if_any("forced")?,
             },
             told: Told {
                 comment: number_if_any("comment_id")?,

@@ -77,8 +77,8 @@ async fn a_lane_is_read_as_it_was_written() {
     let changed = state
         .change_lane(record.id, &settled, |lane| {
             let approval = Approval { commit: commit.clone(), by: login(), how: How::Comment };
-            lane.grant(Granted::Approved(approval));
-            lane.grant(Granted::Rebuild);
+            lane.grant(Granted::Approved(approval), 2);
+            lane.grant(Granted::Rebuild, 7);
             lane.suppressed = Some(commit.clone());
             lane.refused = Some(commit.clone());
             lane.end(2, End::Failed { error: "no".to_owned() }, &Retries::default(), at(4), 0.5);
