@@ -30,6 +30,7 @@ pub mod exec;
 pub mod fake;
 pub mod firewall_table;
 mod forget;
+pub mod github;
 pub mod guests;
 mod host;
 mod host_key;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use super::faults::{Fault, Faults, Moment, Point, failure};
 use crate::caddy::FakeCaddyState;
 use crate::exec::ExecError;
+use crate::github::fake::FakeGitHubState;
 use crate::nix::PlannedPreviews;
 use crate::network::FakeNetworkState;
 
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) repositories: crate::repos::fake::Repositories,
     pub(crate) caddy: FakeCaddyState,
     pub(crate) network: FakeNetworkState,
+    pub(crate) github: FakeGitHubState,
     /// Services that fail whenever they are started, in every container.
     pub(crate) failing_services: BTreeSet<String>,
     /// The services that run in containers, with the environment file that

@@ -1,0 +1,87 @@
+//! Speaking as a GitHub App: a short statement signed with its key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use secrecy::SecretString;
+use serde_json::json;
+use thiserror::Error;
+
+/// How far back a statement is dated, as GitHub advises: clocks differ.
+const BACK: SignedDuration = SignedDuration::from_secs(60);
+/// How long it is good. GitHub takes ten minutes at most, by its own clock.
+const GOOD: SignedDuration = SignedDuration::from_mins(8);
+
+/// The id of an App: its number, or its client id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppId(String);
+
+/// A text that is no id of an App.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is no id of a GitHub App: take its number or its client id from its settings")]
+pub struct AppIdError(String);
+
+impl FromStr for AppId {
+    type Err = AppIdError;
+
+    fn from_str(text: &str) -> Result<Self, AppIdError> {
+        let is_id =
+            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+        let shown = || text.chars().take(64).collect::<String>().escape_debug().to_string();
+        is_id.then(|| Self(text.to_owned())).ok_or_else(|| AppIdError(shown()))
+    }
+}
+
+/// The private key of an App. It is not shown.
+pub struct AppKey(RsaKeyPair);
+
+/// Why a file is no key of an App. It tells nothing of what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AppKeyError {
+    /// Not a PEM file with a private key.
+    #[error(
+        "the key of the GitHub App is no PEM file with a private key: download a new one from its settings"
+    )]
+    Pem,
+    /// A key that is not RSA, or too short.
+    #[error("the key of the GitHub App is no RSA key of 2048 to 8192 bits")]
+    Rsa,
+}
+
+impl AppKey {
+    /// Reads the file that GitHub gives out for an App.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, AppKeyError> {
+        let pair = match PrivateKeyDer::from_pem_slice(pem).map_err(|_| AppKeyError::Pem)? {
+            PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
+            PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()),
+            _ => return Err(AppKeyError::Rsa),
+        };
+        pair.map(Self).map_err(|_| AppKeyError::Rsa)
+    }
+
+    /// The statement that this App speaks at this moment (RFC 7519, RS256).
+    pub(super) fn statement(&self, app: &AppId, now: Timestamp) -> SecretString {
+        let claims =
+            json!({ "iat": (now - BACK).as_second(), "exp": (now + GOOD).as_second(), "iss": app.0 });
+        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+        let said = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        let random = SystemRandom::new();
+        let signed = self.0.sign(&RSA_PKCS1_SHA256, &random, said.as_bytes(), &mut signature);
+        signed.expect("the signature has the length of the modulus");
+        format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)).into()
+    }
+}
+
+impl fmt::Debug for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppKey")
+    }
+}
