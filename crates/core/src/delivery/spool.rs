@@ -193,6 +193,11 @@ pub struct SpoolName {
 pub struct SpoolNameError;
 
 impl SpoolName {
+    /// When the delivery came, in microseconds since 1970.
+    pub fn micros(&self) -> u64 {
+        self.micros
+    }
+
     /// The id of the delivery.
     pub fn delivery(&self) -> &DeliveryId {
         &self.delivery

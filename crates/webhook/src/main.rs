@@ -1,0 +1,7 @@
+//! The `preview-webhook` program. What it does is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    berth_webhook::main()
+}
