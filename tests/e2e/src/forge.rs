@@ -137,9 +137,10 @@ impl Forge {
         repository
     }
 
-    /// The folder of a repository, on the host.
+    /// The folder of a repository, on the host. As on GitHub, case does not tell
+    /// two apart: Berth asks in lower case.
     fn folder(name: &str) -> String {
-        format!("/srv/forge/{name}.git")
+        format!("/srv/forge/{}.git", name.to_ascii_lowercase())
     }
 }
 
