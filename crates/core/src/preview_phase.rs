@@ -105,8 +105,9 @@ impl PreviewPhase {
         use PreviewEvent as E;
         match (self, event) {
             (Self::Building, E::Built) => Ok(Self::Creating),
-            (Self::Creating, E::Started) => Ok(Self::SettingUp),
-            (Self::Running | Self::Ready | Self::Updating, E::SetupBegan) => Ok(Self::SettingUp),
+            (Self::Creating, E::Started) | (Self::Running | Self::Ready | Self::Updating, E::SetupBegan) => {
+                Ok(Self::SettingUp)
+            }
             (Self::SettingUp, E::LeftAlone)
             | (Self::SettingUp | Self::Updating, E::UpdateFailedUnanswered) => Ok(Self::Running),
             (Self::SettingUp | Self::Running | Self::Ready | Self::Updating, E::Answered)

@@ -11,6 +11,7 @@
 //! middle leaves a half-way phase with a free lock, which [`repair`] finishes or
 //! takes back.
 
+mod again;
 mod build;
 mod create;
 mod database;

@@ -117,7 +117,7 @@ impl Guests for FakeGuests {
 
     async fn follow_unit(&self, name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
         log(&format!("{unit} says something in {name}"));
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn replace_file(&self, name: ContainerName, file: GuestFile) -> Result<(), GuestError> {

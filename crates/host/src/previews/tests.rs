@@ -1,5 +1,6 @@
 //! The operations against a fake host that fails, hangs and dies on cue.
 
+mod asserts;
 mod bed;
 mod cut_short;
 mod life;

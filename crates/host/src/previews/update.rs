@@ -5,7 +5,7 @@ use berth_core::guest;
 use berth_core::preview_phase::PreviewEvent;
 use berth_core::{CommitSha, Name, PreviewPhase, UnitState};
 
-use super::create::{FirstDeployment, give_up};
+use super::again::deploy_again;
 use super::deploy::{self, Failed, Target};
 use super::restart::serving;
 use super::{
@@ -89,67 +89,6 @@ pub async fn update(
             way_out: "its last operation was cut short: run `preview doctor --fix`".to_owned(),
         }),
     }
-}
-
-/// Deploys a preview that has failed from the beginning; its database stays.
-async fn deploy_again(
-    host: &Host,
-    config: &PreviewConfig,
-    record: PreviewRecord,
-    options: UpdateOptions,
-    by: &Actor,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Updated, PreviewError> {
-    note(host, by, &record, None, "update", Outcome::Began, None).await;
-    let failed_before = record.reason.clone().unwrap_or_else(|| "it failed before".to_owned());
-    let reason = Some(failed_before.as_str());
-    host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, reason).await?;
-    let left = clear(host, &record, progress).await?;
-    if !left.is_empty() {
-        let event = PreviewEvent::Failed;
-        host.state.advance_preview(record.id, PreviewPhase::Building, event, reason).await?;
-        note(host, by, &record, None, "update", Outcome::Failed, Some(left.join("; "))).await;
-        return Err(PreviewError::Destroy { slug: record.slug, left });
-    }
-    let mut deployment = FirstDeployment {
-        host,
-        config,
-        record: &record,
-        commit: options.commit,
-        wait: true,
-        by,
-        progress,
-        interrupt,
-        phase: PreviewPhase::Building,
-        failed_before: Some(failed_before),
-    };
-    match deployment.run().await {
-        Ok(()) => {
-            note(host, by, &record, None, "update", Outcome::Succeeded, None).await;
-            Ok(Updated { record: find(host, &record.slug).await?, kind: UpdateKind::Deployed })
-        }
-        // Also when it is interrupted: it was there before.
-        Err(failed) => Err(give_up(host, &record, failed, true, "update", by, progress).await),
-    }
-}
-
-/// Removes what the failed deployment left, but for the database. What could
-/// not be removed is told.
-async fn clear(
-    host: &Host,
-    record: &PreviewRecord,
-    progress: &dyn Progress,
-) -> Result<Vec<String>, PreviewError> {
-    // It may have come to its route: its address is about to be free.
-    if let Err(error) = route::routes(host).remove(record.id).await {
-        return Ok(vec![format!("its route: {}", chain(&error))]);
-    }
-    let mut left = Vec::new();
-    for berth in host.state.berths_of(record.id).await? {
-        left.extend(new_berth::remove(host, &berth, progress).await);
-    }
-    Ok(left)
 }
 
 struct Update<'a> {
@@ -385,10 +324,10 @@ impl Update<'_> {
         {
             left.push(chain(&error));
         }
-        if let Some(commit) = &record.commit {
-            if let Err(error) = deploy::publish(host, record, commit).await {
-                left.push(chain(&error));
-            }
+        if let Some(commit) = &record.commit
+            && let Err(error) = deploy::publish(host, record, commit).await
+        {
+            left.push(chain(&error));
         }
         let lines = if left.is_empty() { vec!["the new berth and its host names".to_owned()] } else { left };
         let title = "taken back".to_owned();

@@ -3,7 +3,7 @@
 
 use berth_core::PreviewPhase;
 
-use super::super::{CreateOptions, DeployError, PreviewError};
+use super::super::{CreateOptions, DeployError, PreviewError, UpdateOptions};
 use super::bed::{Bed, Cut, never, options};
 use crate::progress::Interrupt;
 
@@ -146,7 +146,7 @@ async fn a_restart_that_is_cut_short_anywhere_is_repaired_or_repeated() {
             bed.world.settle();
             bed.world.clear_faults();
             let was_told = match restarted {
-                Some(Ok(_)) => false,
+                Some(Ok(_)) | None => false,
                 Some(Err(error)) => {
                     let is_right = if cut == Cut::Interrupted {
                         Bed::is_interrupt(&error)
@@ -156,7 +156,6 @@ async fn a_restart_that_is_cut_short_anywhere_is_repaired_or_repeated() {
                     assert!(is_right, "{when}: {}", error.on_one_line());
                     true
                 }
-                None => false,
             };
             assert_eq!(bed.reconcile().await.left, [""; 0], "{when}");
             bed.assert_agree(&when).await;
@@ -188,7 +187,7 @@ async fn a_second_try_that_is_cut_short_anywhere_keeps_the_preview() {
         for cut in [Cut::Fails, Cut::Dies, Cut::Interrupted] {
             let bed = failed().await;
             let (interrupter, interrupt) = Interrupt::new();
-            let update = bed.update_with("site-main", Default::default(), &interrupt);
+            let update = bed.update_with("site-main", UpdateOptions::default(), &interrupt);
             bed.cut_short(cut, point, &interrupter, update).await;
             let when = bed.when(&format!("a second try is cut short ({cut:?})"), point);
             bed.world.settle();

@@ -38,7 +38,9 @@ async fn of_two_creates_of_one_branch_one_wins_and_the_other_is_told_its_slug() 
 async fn previews_created_at_once_all_come_up_with_fewer_reloads_than_previews() {
     let bed = Bed::new().await;
     let branches: Vec<String> = (0..8).map(|number| format!("branch-{number}")).collect();
-    branches.iter().for_each(|branch| bed.push(branch, 1, "one"));
+    for branch in &branches {
+        bed.push(branch, 1, "one");
+    }
     let before = bed.world.reloads().0;
     let creates = branches.iter().map(|branch| bed.create(branch));
     for created in super::bed::join_all(creates).await {

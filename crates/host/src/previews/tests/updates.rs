@@ -1,7 +1,7 @@
 //! Updates that fail, hang, are interrupted or die, at every point: the old
 //! site serves on.
 
-use super::super::UpdateKind;
+use super::super::{UpdateKind, UpdateOptions};
 use super::bed::{Bed, Cut};
 use crate::progress::Interrupt;
 
@@ -24,7 +24,7 @@ async fn old_site_serves_on(kind: UpdateKind, cut: Cut) {
     for point in 0..points_of_an_update(kind).await {
         let (bed, before) = Bed::deployed(pushed(kind)).await;
         let (interrupter, interrupt) = Interrupt::new();
-        let update = bed.update_with("site-main", Default::default(), &interrupt);
+        let update = bed.update_with("site-main", UpdateOptions::default(), &interrupt);
         let updated = bed.cut_short(cut, point, &interrupter, update).await;
         let when = bed.when(&format!("an update ({kind:?}) is cut short ({cut:?})"), point);
         bed.world.settle();

@@ -108,7 +108,7 @@ async fn a_database_of_agents_alone_loses_nothing() {
     assert_eq!((berths.len(), paused.id.get(), paused.container), (2, 3, "a7".parse().unwrap()));
     assert_eq!((paused.phase, paused.wanted), (Phase::Stopped, Wanted::Stopped));
     assert_eq!(paused.reason.as_deref(), Some("for the night"));
-    assert_eq!(state.expired(Kind::Agent, moment(20)).await.unwrap(), [paused.clone()]);
+    assert_eq!(state.expired(Kind::Agent, moment(20)).await.unwrap(), std::slice::from_ref(paused));
 
     let events = state.events(&EventFilter::default()).await.unwrap();
     let told: Vec<_> = events.iter().map(|event| (event.action.as_str(), event.outcome, event.at)).collect();
