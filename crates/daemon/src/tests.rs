@@ -1,0 +1,6 @@
+//! The daemon against a fake GitHub and a fake host, with real records and a
+//! real spool.
+
+mod bed;
+mod lane;
+mod simulation;
