@@ -40,7 +40,7 @@ impl FromStr for AppId {
 }
 
 /// The private key of an App. It is not shown.
-pub struct AppKey(RsaKeyPair);
+pub struct AppKey(Box<RsaKeyPair>);
 
 /// Why a file is no key of an App. It tells nothing of what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -63,7 +63,7 @@ impl AppKey {
             PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()),
             _ => return Err(AppKeyError::Rsa),
         };
-        pair.map(Self).map_err(|_| AppKeyError::Rsa)
+        pair.map(|pair| Self(Box::new(pair))).map_err(|_| AppKeyError::Rsa)
     }
 
     /// The statement that this App speaks at this moment (RFC 7519, RS256).
@@ -83,5 +83,33 @@ impl AppKey {
 impl fmt::Debug for AppKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AppKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const KEY: &str = include_str!("../../../../tests/github/assets/app-key.pem");
+
+    #[test]
+    fn a_statement_is_what_openssl_makes_of_the_same_words() {
+        let now = "2026-11-21T00:00:00Z".parse().expect("a time");
+        let key = AppKey::from_pem(KEY.as_bytes()).expect("a key");
+        let statement = key.statement(&"4242".parse().expect("an id"), now);
+        // {"exp":1795219680,"iat":1795219140,"iss":"4242"}, signed by `openssl dgst -sha256 -sign`.
+        insta::assert_snapshot!(statement.expose_secret(), @"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3OTUyMTk2ODAsImlhdCI6MTc5NTIxOTE0MCwiaXNzIjoiNDI0MiJ9.f3FF98RNZqT1Nz7Tq_8iq4VLT3MwZfJ5Ihhc8N6oUnIIUW9heuR-bDp0J3gaFLP9DGxk7pFFjbSu7nc36TnKwR8SI7_xxcLpZHU15_OTRTNdyQuKktG4xxe67wBq_GXigat0_BINJwbd3hsASVvvgUDSYvNwq9HiO3KLIig5ddGVwxmCVBmKnrZfMvPVVAF-C4MnPdOKu6mPYPAHMQKWfpXnWDlIMeukQuVm8SSfNt5BrRro1-oViIyTglepius0uohElHwhS6oBFb-x_Ow7o5HRloMNZTEMrzB0CUDCgDj0PJY6SPBmcCr1RDUSP8Xo6z_yfvRBP89fkoosjSsnZw");
+    }
+
+    #[test]
+    fn an_id_is_a_number_or_a_client_id() {
+        for text in ["4242", "Iv23liAbC"] {
+            assert!(text.parse::<AppId>().is_ok(), "{text}");
+        }
+        for text in ["", "my app", "a/b", "-1", &"1".repeat(65)] {
+            assert!(text.parse::<AppId>().is_err(), "{text}");
+        }
     }
 }

@@ -306,3 +306,6 @@ fn make_inactive(deployment: &mut FakeDeployment) {
         deployment.statuses.push(status);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
@@ -39,7 +39,7 @@ pub(super) struct Call {
     body: Option<Value>,
     /// Of an answer that is known already.
     etag: Option<HeaderValue>,
-    /// What it is about, for messages: `pull request 7 of `acme/site``.
+    /// What it is about, for messages, such as "pull request 7".
     pub(super) what: String,
     is_repeatable: bool,
 }
@@ -239,13 +239,23 @@ fn may_repeat(call: &Call, error: &GitHubError) -> bool {
     let was_sent = match error {
         GitHubError::Unreachable { source, .. } => !is_before_sending(source.as_ref()),
         GitHubError::Slow { .. } | GitHubError::Failing { .. } => true,
-        _ => return false,
+        GitHubError::NotFound { .. }
+        | GitHubError::NotInstalled { .. }
+        | GitHubError::Unauthorized { .. }
+        | GitHubError::Forbidden { .. }
+        | GitHubError::RateLimited { .. }
+        | GitHubError::Validation { .. }
+        | GitHubError::Moved { .. }
+        | GitHubError::Form { .. }
+        | GitHubError::Key(_)
+        | GitHubError::Token
+        | GitHubError::Certificates { .. } => return false,
     };
     call.is_repeatable || !was_sent
 }
 
 fn is_before_sending(source: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    source.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect())
+    source.downcast_ref::<Error>().is_some_and(Error::is_connect)
 }
 
 fn failure(call: &Call, status: StatusCode, headers: &HeaderMap, said: String) -> GitHubError {
@@ -276,7 +286,7 @@ fn needs(headers: &HeaderMap) -> Option<String> {
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok())
         .find(|value| !value.trim().is_empty())
-        .map(|value| shown(value))
+        .map(shown)
 }
 
 fn location(headers: &HeaderMap) -> String {

@@ -1,3 +1,4 @@
+use berth_core::RepoName;
 use berth_core::policy::{Login, Origin, Permission, PullState, RepoPattern};
 use berth_github_double::{Command, Role};
 use berth_host::github::{GitHub, GitHubError};
@@ -104,7 +105,7 @@ async fn the_repositories_of_an_account_are_those_of_the_installation() {
         RepoPattern::One(_) => panic!("not one"),
     };
     let found = bed.api.repositories(&owner("Acme/*")).await.expect("a list");
-    assert_eq!(found.iter().map(|repo| repo.as_str()).collect::<Vec<_>>(), ["acme/api", "acme/site"]);
+    assert_eq!(found.iter().map(RepoName::as_str).collect::<Vec<_>>(), ["acme/api", "acme/site"]);
     let error = bed.api.repositories(&owner("nobody/*")).await.expect_err("not installed");
     insta::assert_snapshot!(error, @"the GitHub App is not installed for `nobody`: install it there");
     let person = bed.client(bed.person("acme", &[]).await);
