@@ -62,9 +62,9 @@ pub trait Guests: Send + Sync {
     async fn unit_tail(&self, name: ContainerName, unit: &str, lines: u32) -> Result<String, GuestError>;
 
     /// Tells each line that a service inside writes from now on, safe to show,
-    /// until the future is dropped. What cannot be followed is not told: the log
-    /// is there afterwards.
-    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, log: Watcher<'_>);
+    /// until the deadline, and never ends: it is for dropping. What cannot be
+    /// followed is not told: the log is there afterwards.
+    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, deadline: Duration, log: Watcher<'_>);
 
     /// Puts a file in its place inside, whole or not at all, with its owner and
     /// mode from the first byte on. The content is in no argument.

@@ -115,7 +115,7 @@ impl Guests for FakeGuests {
         Ok(format!("the last words of {unit} in {name}"))
     }
 
-    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
+    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, _deadline: Duration, log: Watcher<'_>) {
         log(&format!("{unit} says something in {name}"));
         std::future::pending::<()>().await;
     }

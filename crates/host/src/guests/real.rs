@@ -55,8 +55,8 @@ impl Guests for SystemdGuests {
         services::tail(name, unit, lines).await
     }
 
-    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
-        services::follow(name, unit, log).await;
+    async fn follow_unit(&self, name: ContainerName, unit: &UnitName, deadline: Duration, log: Watcher<'_>) {
+        services::follow(name, unit, deadline, log).await;
     }
 
     async fn replace_file(&self, name: ContainerName, file: GuestFile) -> Result<(), GuestError> {

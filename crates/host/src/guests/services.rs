@@ -16,9 +16,6 @@ use crate::stop_when_dropped::StopWhenDropped;
 const ANSWER: Duration = Duration::from_secs(15);
 /// How much of an answer is kept.
 const ANSWER_MAX: usize = 256 << 10;
-/// How long a service is followed: longer than any deadline that an operator
-/// would set for it.
-const FOLLOWED: Duration = Duration::from_hours(24);
 
 /// Where the few programs that Berth calls inside are looked for.
 const PATH: &str = "PATH=/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -87,7 +84,7 @@ pub(super) async fn tail(name: ContainerName, unit: &str, lines: u32) -> Result<
     Ok(printable(&output.stdout.text()))
 }
 
-pub(super) async fn follow(name: ContainerName, unit: &UnitName, log: Watcher<'_>) {
+pub(super) async fn follow(name: ContainerName, unit: &UnitName, deadline: Duration, log: Watcher<'_>) {
     static FOLLOWERS: AtomicU64 = AtomicU64::new(0);
     let number = FOLLOWERS.fetch_add(1, Ordering::Relaxed);
     let follower = format!("berth-follow-{}-{number}.service", std::process::id());
@@ -103,7 +100,9 @@ pub(super) async fn follow(name: ContainerName, unit: &UnitName, log: Watcher<'_
         .args(["--output=cat", "--no-pager", "--quiet", "--unit", unit.as_str()])
         .aim(format!("follow the log of {unit} in {name}"))
         .keep(ANSWER_MAX)
-        .deadline(FOLLOWED);
+        .deadline(deadline)
+        // Else it would hold the preview's lock for as long as the service runs.
+        .ends_without_us();
     if let Err(error) = run.run_watched(&safe_log).await {
         tracing::debug!(%name, %unit, %error, "the log could not be followed");
     }

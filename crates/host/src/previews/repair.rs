@@ -16,10 +16,10 @@ use super::restart::{restart_locked, serving};
 use super::{config, new_berth, route};
 use crate::agents::{Actor, chain};
 use crate::database_password;
-use crate::host::Host;
+use crate::host::{Host, duration};
 use crate::lock::{Lock, LockError, LockName};
 use crate::progress::{Interrupt, Progress};
-use crate::reconcile::Report;
+use crate::reconcile::{Report, Starts};
 use crate::state::PreviewRecord;
 
 const ACTION: &str = "reconcile";
@@ -30,6 +30,7 @@ pub(crate) async fn repair(
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
+    starts: Starts,
     report: &mut Report,
 ) -> Result<(), StrayError> {
     let Strays { found, unknown } = strays(host).await?;
@@ -40,7 +41,8 @@ pub(crate) async fn repair(
             break;
         }
         // The routes are looked at once more when all else is done.
-        if matches!(stray, Stray::Routes(_)) {
+        let is_for_later = matches!(stray, Stray::Down(_)) && starts == Starts::Later;
+        if matches!(stray, Stray::Routes(_)) || is_for_later {
             continue;
         }
         progress.step(&format!("repair: {stray}"));
@@ -66,7 +68,7 @@ pub(super) async fn mend(
         Stray::CutShort(record) => cut_short(host, record, by, progress, interrupt).await,
         Stray::Berth(berth) => {
             let Some(id) = berth.preview else { return Ok(None) };
-            let Some(_lock) = lock(host, id).map_err(|error| told(&error))? else { return Ok(None) };
+            let Some(_lock) = lock(host, id).await.map_err(|error| told(&error))? else { return Ok(None) };
             // An update may have begun and ended since it was seen.
             let now = host.state.preview_of(id).await.map_err(|error| told(&error))?;
             let is_stray = now.is_some_and(|now| !now.is_half_way() && serves_nothing(&now, berth));
@@ -101,14 +103,14 @@ pub(super) async fn mend(
 }
 
 /// Starts a preview that should run, unless somebody has.
-async fn down(
+pub(crate) async fn down(
     host: &Host,
     seen: &PreviewRecord,
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Option<String>, String> {
-    let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
+    let Some(_lock) = lock(host, seen.id).await.map_err(|error| chain(&error))? else { return Ok(None) };
     start_if_down(host, seen.id, by, progress, interrupt).await
 }
 
@@ -154,7 +156,16 @@ async fn routes(host: &Host, report: &mut Report) -> Result<(), StrayError> {
     Ok(())
 }
 
-/// The preview's lock, unless somebody holds it.
-fn lock(host: &Host, id: PreviewId) -> Result<Option<Lock>, LockError> {
-    host.locks.try_lock(LockName::Preview(id), ACTION)
+/// The preview's lock, unless somebody alive holds it. What a killed process
+/// started may hold it on; that is waited for, and told if it takes long.
+async fn lock(host: &Host, id: PreviewId) -> Result<Option<Lock>, LockError> {
+    let name = LockName::Preview(id);
+    if let Some(lock) = host.locks.try_lock(name, ACTION)? {
+        return Ok(Some(lock));
+    }
+    if !host.locks.is_orphaned(name) {
+        return Ok(None);
+    }
+    let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
+    Ok(Some(host.locks.lock(name, ACTION, patience).await?))
 }

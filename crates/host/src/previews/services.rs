@@ -75,7 +75,7 @@ async fn restart(
         started = guests.restart_unit(container, unit, duration(deadline)) => {
             started.map_err(|source| failed(unit, source))
         }
-        () = guests.follow_unit(container, unit, &tell) => unreachable!("it follows until it is dropped"),
+        () = guests.follow_unit(container, unit, duration(deadline), &tell) => unreachable!("it follows until it is dropped"),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn cut_short(
     interrupt: &Interrupt,
 ) -> Result<Option<String>, String> {
     let told = |error: StateError| chain(&error);
-    let Some(_lock) = lock(host, seen.id).map_err(|error| chain(&error))? else { return Ok(None) };
+    let Some(_lock) = lock(host, seen.id).await.map_err(|error| chain(&error))? else { return Ok(None) };
     // It may have been finished while we took the lock.
     let Some(now) = host.state.preview_of(seen.id).await.map_err(told)? else { return Ok(None) };
     if !now.is_half_way() {

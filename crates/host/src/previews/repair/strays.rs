@@ -6,10 +6,9 @@ use std::fmt;
 use berth_core::{PreviewId, UnitState};
 use thiserror::Error;
 
-use super::lock;
 use crate::database_password::{self, DatabasePasswordError};
 use crate::host::Host;
-use crate::lock::LockError;
+use crate::lock::{LockError, LockName};
 use crate::postgres::PostgresError;
 use crate::previews::restart::serving;
 use crate::previews::{DeployError, route};
@@ -204,7 +203,8 @@ async fn databases(host: &Host) -> Result<BTreeSet<PreviewId>, StrayError> {
     }
 }
 
-/// Whether nobody works on a preview at this moment.
+/// Whether nobody alive works on a preview at this moment.
 fn free(host: &Host, id: PreviewId) -> Result<bool, LockError> {
-    Ok(lock(host, id)?.is_some())
+    let name = LockName::Preview(id);
+    Ok(host.locks.is_orphaned(name) || host.locks.try_lock(name, "look")?.is_some())
 }

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use berth_core::{PreviewPhase, UnitState};
 
 use super::super::{CreateOptions, PreviewError, UpdateKind, repair, strays};
 use super::bed::{Bed, OTHER, container, name, never, options};
 use crate::agents::Destroyed;
+use crate::lock::LockName;
 use crate::progress::Interrupt;
 use crate::repos::Wanted;
 use crate::state::StateError;
@@ -316,4 +318,27 @@ async fn a_pull_request_and_a_branch_of_the_same_name_are_two_previews() {
     bed.assert_serves("site-main", 1, "as its own").await;
     let error = bed.create_with(of_pull, &never()).await.expect_err("it is there");
     assert!(matches!(error, PreviewError::State(StateError::PreviewExists { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_at_work_is_told_until_it_ends() {
+    let (bed, record) = Bed::deployed("two").await;
+    bed.until_it_hangs_in("guests.restart_unit", bed.update("site-main")).await;
+    let mut dead = Command::new("true").spawn().expect("started");
+    dead.wait().expect("ended");
+    let path = bed.host.layout.lock_dir().join(LockName::Preview(record.id).to_string());
+    fs::write(&path, format!("{}\npreview update\n", dead.id())).expect("written");
+    // As a child holds it that has inherited it.
+    let held = fs::File::open(&path).expect("there");
+    held.lock().expect("locked");
+    let found = strays(&bed.host).await.expect("listed").found;
+    assert!(matches!(found.as_slice(), [repair::Stray::CutShort(_)]), "{found:?}");
+    let report = bed.reconcile().await;
+    assert_eq!(report.done, [""; 0]);
+    assert!(report.left[0].contains("is busy: process"), "{report:?}");
+
+    drop(held);
+    assert_eq!(bed.reconcile().await.left, [""; 0]);
+    bed.assert_serves("site-main", 1, "after the repair").await;
+    bed.assert_agree("after the repair").await;
 }
