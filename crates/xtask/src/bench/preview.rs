@@ -18,8 +18,7 @@ const PLAIN_CREATE: &str = r#"
 set -e
 git clone -q --bare http://127.0.0.1:8418/acme/bench.git /srv/op-bench.git
 nixos-container create op-bench --system-path $SYSTEM --host-address 10.90.0.2 --local-address 10.90.0.3 2>/dev/null
-echo 'EXTRA_NSPAWN_FLAGS=--private-users=pick --private-users-ownership=auto --bind-ro=/srv/op-bench.git:/srv/op-bench.git:rootidmap' \
-  >>/etc/nixos-containers/op-bench.conf
+echo EXTRA_NSPAWN_FLAGS=--bind-ro=/srv/op-bench.git >>/etc/nixos-containers/op-bench.conf
 mkdir -p /var/lib/nixos-containers/op-bench/etc
 cat >/var/lib/nixos-containers/op-bench/etc/preview.env <<ENV
 PREVIEW_REPO_URL=file:///srv/op-bench.git
