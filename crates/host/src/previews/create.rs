@@ -161,7 +161,7 @@ impl FirstDeployment<'_> {
     pub(super) async fn run(&mut self) -> Result<(), Failed> {
         let Self { host, config, record, progress, interrupt, .. } = *self;
         let target = deploy::target(host, config, record, self.commit.clone(), progress, interrupt).await?;
-        host.state.set_hosts(record.id, &route::labels(record, target.meta())).await?;
+        host.state.set_hosts(record.id, &route::free_labels(config, record, target.meta())?).await?;
         self.advance(PreviewEvent::Built).await?;
         database::ensure(host, record, target.meta(), progress).await?;
         progress.step("hand the commit over");

@@ -169,6 +169,12 @@ pub enum DeployError {
     /// What the services are told.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// A host name that it asks for.
+    #[error("the host name `{label}` is kept for the host itself: choose another `prefix` in `extraHosts`")]
+    HostReserved {
+        /// Its first label.
+        label: Name,
+    },
     /// A secret that it asks for and was not granted.
     #[error(
         "`{name}` is not granted to `{repo}`: the operator can add the repository to its `[[preview.secret]]`, \

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use berth_core::config::PreviewConfig;
 use berth_core::site;
+use berth_core::slug::is_reserved;
 use berth_core::{Meta, Name};
 
 use super::{DeployError, told};
@@ -55,6 +56,21 @@ pub(super) fn address(host: &Host, berth: &BerthRecord) -> Result<Ipv4Addr, Depl
     let subnet = host.config.subnet;
     let addresses = subnet.addresses(slot);
     addresses.map(|pair| pair.container).ok_or(DeployError::NoAddress { slot: slot.get(), subnet })
+}
+
+/// The same, unless one of them is kept for the host.
+pub(super) fn free_labels(
+    config: &PreviewConfig,
+    record: &PreviewRecord,
+    meta: &Meta,
+) -> Result<Vec<Name>, DeployError> {
+    let labels = labels(record, meta);
+    // Its slug was looked at when it got it.
+    let reserved = labels[1..].iter().find(|label| is_reserved(label) || config.reserved.contains(label));
+    match reserved {
+        Some(label) => Err(DeployError::HostReserved { label: label.clone() }),
+        None => Ok(labels),
+    }
 }
 
 /// The first labels of all host names of a preview that declares this.

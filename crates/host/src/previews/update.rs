@@ -275,7 +275,7 @@ impl Update<'_> {
     /// Takes the host names of old and new together: both are served for a
     /// moment.
     async fn take_hosts(&self, target: &Target) -> Result<(), DeployError> {
-        let mut labels = route::labels(self.record, target.meta());
+        let mut labels = route::free_labels(self.config, self.record, target.meta())?;
         for label in self.record.meta.iter().flat_map(|meta| route::labels(self.record, meta)) {
             if !labels.contains(&label) {
                 labels.push(label);

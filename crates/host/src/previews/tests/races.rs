@@ -121,6 +121,21 @@ async fn a_create_whose_extra_host_is_taken_fails_before_it_has_a_container() {
 }
 
 #[tokio::test]
+async fn an_extra_host_that_is_kept_for_the_host_is_refused() {
+    let bed = Bed::new().await;
+    // `mta-sts` is Berth's own, `site-internal` the operator's.
+    for (prefix, slug) in [("mta", "sts"), ("site", "internal")] {
+        bed.evaluates(slug, 3, &OTHER.replace("docs", prefix));
+        bed.push(slug, 3, slug);
+        let chosen = CreateOptions { slug: Some(name(slug)), ..options(slug) };
+        let error = bed.create_with(chosen, &never()).await.expect_err("it is kept");
+        let said = format!("`{prefix}-{slug}` is kept for the host itself");
+        assert!(error.on_one_line().contains(&said), "{}", error.on_one_line());
+    }
+    bed.assert_agree("after refused creates").await;
+}
+
+#[tokio::test]
 async fn an_update_waits_for_the_create_that_is_under_way() {
     let bed = Bed::new().await;
     bed.world.answers(web_of("p1"), &SLOWLY);
