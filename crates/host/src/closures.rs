@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::host::{Host, duration};
 use crate::lock::{Lock, LockError, LockName};
-use crate::nix::NixError;
+use crate::nix::{self, NixError};
 use crate::progress::{Interrupt, Progress};
 use crate::state::{ClosureId, ClosureRecord, NewBuild, StateError};
 
@@ -203,6 +203,8 @@ async fn release(host: &Host) -> Result<Vec<String>, ClosureError> {
 /// Removes what killed builds left, of agents and previews: their records, and
 /// roots that no record explains. Returns what it removed, in words.
 pub(crate) async fn remove_dead_builds(host: &Host) -> Result<Vec<String>, ClosureError> {
+    let work = host.layout.run_dir();
+    nix::remove_abandoned(&work).map_err(|source| ClosureError::Root { path: work, source })?;
     let builds = host.state.builds().await?;
     let names: HashSet<LockName> = builds.iter().map(|build| build.lock).collect();
     let mut removed = Vec::new();

@@ -43,6 +43,7 @@ pub use self::fake::FakeNix;
 #[cfg(any(test, feature = "fake"))]
 pub(crate) use self::fake::PlannedPreviews;
 pub use self::real::NixCli;
+pub(crate) use self::source_tree::remove_abandoned;
 
 /// The Nix of the host.
 #[async_trait]

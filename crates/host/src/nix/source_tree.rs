@@ -58,9 +58,14 @@ impl Laid {
     }
 }
 
-/// Removes what killed processes have left.
-fn remove_abandoned(work: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(work)? {
+/// Removes what killed processes have left in the folder that files are laid
+/// out in.
+pub(crate) fn remove_abandoned(work: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(work) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
