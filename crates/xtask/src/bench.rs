@@ -3,6 +3,7 @@
 mod agent;
 mod preview;
 mod sample;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -30,10 +31,23 @@ enum Name {
     Agent,
     /// `preview create` to the first answer, updates, and the cost of routes.
     Preview,
+    /// Answers of `preview-webhook` at 500 deliveries a second.
+    Webhook,
 }
 
-/// Measures with the programs as they are shipped, on a host of its own.
+/// Measures with the programs as they are shipped.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.name.is_none_or(|wanted| wanted == Name::Webhook) {
+        webhook::run()?;
+    }
+    if args.name != Some(Name::Webhook) {
+        on_host(args)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What needs a host, on one of its own.
+fn on_host(args: &Args) -> Result<()> {
     let cache = Cache::from_env()?;
     TestHost::down(&cache, HOST)?;
     let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
@@ -47,5 +61,5 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     TestHost::down(&cache, HOST)?;
-    measured.map(|()| ExitCode::SUCCESS)
+    measured
 }
