@@ -182,7 +182,10 @@ mod tests {
         assert_eq!(format!("{good:?}"), "Token");
         for bad in ["", "\n", "two words", "two\nlines", "nul\0", "größe"] {
             let error = token(bad).expect_err(bad);
-            assert_eq!(error.to_string(), "the forge's token is empty or not one word of visible ASCII");
+            assert_eq!(
+                error.to_string(),
+                "the forge's token is empty or not one word of visible ASCII: correct the file that `preview.token` names"
+            );
         }
     }
 

@@ -18,7 +18,9 @@ use crate::lock::LockError;
 #[derive(Debug, Error)]
 pub enum RepoError {
     /// A token that cannot be one.
-    #[error("the forge's token is empty or not one word of visible ASCII")]
+    #[error(
+        "the forge's token is empty or not one word of visible ASCII: correct the file that `preview.token` names"
+    )]
     Token,
     /// The repository has no such branch or pull request.
     #[error("there is no {wanted} in `{repo}`")]

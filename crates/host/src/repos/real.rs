@@ -47,6 +47,7 @@ mod ends {
     pub(super) const ELSEWHERE: Exit = Exit::Code(83);
     pub(super) const NOT_FETCHED: Exit = Exit::Code(84);
     pub(super) const TOO_LARGE: Exit = Exit::Code(85);
+    pub(super) const NO_REFERENCE: Exit = Exit::Code(86);
 }
 
 /// The repositories of a real host.
@@ -266,6 +267,7 @@ fn fetched(fetch: &Fetch, limits: FetchLimits, output: &Output) -> Result<Commit
             output.stdout.text().trim_end().parse().map_err(unknown)
         }
         (ends::BUSY, _) => Err(RepoError::Busy { repo }),
+        (ends::NO_REFERENCE, _) => Err(RepoError::NoReference { repo, wanted }),
         (ends::NO_COMMIT, _) => Err(RepoError::NoCommit { repo, wanted }),
         (ends::TOO_LARGE, _) => Err(RepoError::TooLarge { repo, largest: limits.largest }),
         (ends::ELSEWHERE, Some(commit)) => Err(RepoError::Elsewhere { repo, wanted, commit: commit.clone() }),

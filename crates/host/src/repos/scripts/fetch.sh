@@ -32,6 +32,11 @@ if [ -n "$token" ]; then
     printf "username=x-access-token\npassword=%s\n" "$token"; }; give'
 fi
 
+# Git takes a reference that is not there for the end of a longer one, and a
+# branch called `refs/pull/7/head` is no pull request.
+set -- "^refs/$ref" "^refs/tags/$ref" "^refs/heads/$ref" "^refs/remotes/$ref" "^refs/remotes/$ref/HEAD"
+git --git-dir="$mirror" update-ref -d refs/berth/fetching || exit 1
+
 # Lenient where old tools wrote commits that git of today would write otherwise.
 if ! git --git-dir="$mirror" $allowed -c "credential.$base.helper=$helper" \
   -c http.followRedirects=initial -c http.lowSpeedLimit=1 -c http.lowSpeedTime=60 \
@@ -40,14 +45,17 @@ if ! git --git-dir="$mirror" $allowed -c "credential.$base.helper=$helper" \
   -c fetch.unpackLimit=1 -c fetch.writeCommitGraph=false -c transfer.bundleURI=false \
   fetch --quiet --no-tags --no-prune --no-prune-tags --no-recurse-submodules --no-auto-maintenance \
   --no-write-fetch-head --refmap= \
-  -- "$url" "+$ref:refs/berth/fetched"; then
+  -- "$url" "+$ref:refs/berth/fetching" "$@"; then
   # What writes the pack is killed at the limit of its file and says nothing.
   too_large=$(find "$mirror/objects/pack" -name 'tmp_*' -size "+$((largest - 1))c")
   tidy
   if [ -n "$too_large" ]; then exit 85; else exit 1; fi
 fi
 
-head=$(git --git-dir="$mirror" rev-parse --quiet --verify 'refs/berth/fetched^{commit}') || exit 82
+fetched=$(git --git-dir="$mirror" rev-parse --quiet --verify refs/berth/fetching) || exit 86
+# What was fetched last tells the forge what is here, whoever keeps it.
+git --git-dir="$mirror" update-ref refs/berth/fetched "$fetched" || exit 1
+head=$(git --git-dir="$mirror" rev-parse --quiet --verify "$fetched^{commit}") || exit 82
 if [ -z "$commit" ]; then
   commit=$head
 else
