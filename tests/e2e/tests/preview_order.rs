@@ -6,7 +6,7 @@ use std::time::Duration;
 use berth_e2e::{Output, Preview, Running, SharedPreviewHost, fixture, json, preview, wait_until};
 
 static HOST: SharedPreviewHost = SharedPreviewHost::named("order");
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn creates_of_one_branch_at_once_make_one_preview() {
@@ -42,8 +42,8 @@ fn updates_and_a_destroy_of_one_preview_at_once_end_in_order() {
     let update = one.command("update").arg("--force").spawn();
     wait_until(SOON, "it updates", || one.state() == "updating");
     let destroyed = one.command("destroy").ok();
-    let updated = update.wait();
-    assert!(updated.is_success(), "the destroy waits for the update: {updated}");
+    let ended = update.wait();
+    assert!(ended.is_success(), "the destroy waits for the update: {ended}");
     assert_eq!(destroyed.stdout, "destroyed mixed-main\n");
     one.keep();
     host.assert_clean();
