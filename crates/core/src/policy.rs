@@ -16,9 +16,10 @@ mod pull;
 use std::fmt;
 
 pub use self::allow_list::{AllowList, Owner, RepoPattern, RepoPatternError};
-pub use self::approval::{Approval, CommitPrefix, CommitPrefixError, How, NotApproved};
+pub use self::approval::{Approval, How, NotApproved};
 pub use self::login::{Login, LoginError, Permission};
 pub use self::pull::{Origin, Pull, PullState};
+pub use crate::delivery::CommitPrefix;
 use crate::{CommitSha, RepoName};
 
 /// What the operator wants of pull requests.

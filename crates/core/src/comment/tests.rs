@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use super::*;
+use crate::delivery::Command;
 
 fn commit(digit: char) -> CommitSha {
     digit.to_string().repeat(40).parse().expect("a commit")
@@ -120,8 +121,10 @@ fn a_held_preview_names_the_line_to_paste() {
 
     Each push needs a new approval. The preview gets no secrets.
     ");
-    let is_command = |line: &str| line.trim().starts_with("/preview");
-    assert!(!text.lines().any(is_command), "Berth's own comment approves nothing");
+    assert_eq!(Command::parse(&text), None, "Berth's own comment approves nothing");
+    assert_eq!(Command::parse(&text.replace(MARKER, "")), None, "nor does a copy without the marker");
+    let pasted = "/preview aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    assert!(text.contains(pasted) && matches!(Command::parse(pasted), Some(Command::Approve(_))));
 }
 
 #[test]

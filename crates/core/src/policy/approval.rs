@@ -1,14 +1,12 @@
 //! Approvals: somebody who may write has looked at one commit of a stranger's.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::pull::is_same_label;
 use super::{Login, Permission, Policy, Pull};
 use crate::CommitSha;
+use crate::delivery::CommitPrefix;
 
 /// That somebody with write permission approved one commit. It is made by
 /// [`Approval::by_label`] and [`Approval::by_comment`] only, or read back from
@@ -90,7 +88,7 @@ impl Approval {
         by: &Login,
         permission: Permission,
     ) -> Result<Self, NotApproved> {
-        check(named.names(&pull.head), named.as_str(), pull, by, permission)?;
+        check(named.matches(&pull.head), named.as_str(), pull, by, permission)?;
         Ok(Self { commit: pull.head.clone(), by: by.clone(), how: How::Comment })
     }
 
@@ -118,46 +116,4 @@ fn check(
         return Err(NotApproved::OtherCommit { named: named.to_owned(), head: pull.head.clone() });
     }
     Ok(())
-}
-
-/// The beginning of a commit's name, long enough that nobody makes another
-/// commit with it: 12 to 40 hexadecimal digits, in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitPrefix(String);
-
-/// A text that names no commit.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` names no commit: give at least {min} of its hexadecimal digits", min = CommitPrefix::MIN)]
-pub struct CommitPrefixError(String);
-
-impl CommitPrefix {
-    /// The fewest digits.
-    pub const MIN: usize = 12;
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it names this commit.
-    pub fn names(&self, commit: &CommitSha) -> bool {
-        commit.as_str().starts_with(&self.0)
-    }
-}
-
-impl FromStr for CommitPrefix {
-    type Err = CommitPrefixError;
-
-    fn from_str(text: &str) -> Result<Self, CommitPrefixError> {
-        let is_prefix = (Self::MIN..=CommitSha::LENGTH).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let shown = || text.chars().take(CommitSha::LENGTH).collect::<String>().escape_debug().to_string();
-        is_prefix.then(|| Self(text.to_ascii_lowercase())).ok_or_else(|| CommitPrefixError(shown()))
-    }
-}
-
-impl fmt::Display for CommitPrefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
 }

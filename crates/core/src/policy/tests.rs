@@ -136,22 +136,6 @@ fn a_label_approves_the_commit_of_its_own_delivery() {
     assert!(matches!(by(&fork(), "preview", 'a'), Err(NotApproved::OtherLabel { .. })), "taken away since");
 }
 
-#[test]
-fn a_commit_is_named_by_12_to_40_digits() {
-    for (text, is_prefix) in [
-        ("0123456789ab".to_owned(), true),
-        ("0123456789AB".to_owned(), true),
-        ("a".repeat(40), true),
-        ("0123456789a".to_owned(), false),
-        ("a".repeat(41), false),
-        ("0123456789ag".to_owned(), false),
-        (String::new(), false),
-        ("éééééé".to_owned(), false),
-    ] {
-        assert_eq!(text.parse::<CommitPrefix>().is_ok(), is_prefix, "{text}");
-    }
-}
-
 prop_compose! {
     fn any_pull()(
         is_open in any::<bool>(),
