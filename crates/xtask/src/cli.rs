@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, docs, host};
+use crate::{bench, docs, fuzz, host};
 
 /// Developer tasks of Berth.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ pub(crate) enum Task {
     Check,
     /// Benchmarks, as ratios to the plain tools in the same run.
     Bench(bench::Args),
+    /// What faces the internet, against inputs that nobody thought of.
+    Fuzz(fuzz::Args),
     /// The test host: a throwaway Debian system with systemd as process 1.
     Host(host::Args),
     /// Write the generated reference in `docs/reference` anew.

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo;
 mod docs;
+mod fuzz;
 mod host;
 mod programs;
 mod step;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         cli::Task::Test => test::run(),
         cli::Task::Check => check::run(),
         cli::Task::Bench(args) => bench::run(&args),
+        cli::Task::Fuzz(args) => fuzz::run(&args),
         cli::Task::Host(args) => host::run(args),
         cli::Task::Docs(args) => docs::run(&args),
     };

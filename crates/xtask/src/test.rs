@@ -7,7 +7,7 @@ use anyhow::Result;
 use berth_testhost::{BootOptions, Cache, TestHost};
 
 use crate::programs::{self, Profile};
-use crate::{check, step};
+use crate::{check, fuzz, step};
 
 /// The host that the tests share; another than that of `./dev host`, so that
 /// nobody's work is disturbed.
@@ -18,11 +18,12 @@ const HOST: &str = "test";
 const AT_ONCE: &str = "4";
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// The fast checks, then every end-to-end test on a freshly booted host, then
+/// The fast checks, a minute of fuzzing, then every end-to-end test on a freshly booted host, then
 /// a look at whether all of them left it clean.
 pub(crate) fn run() -> Result<ExitCode> {
     let begin = Instant::now();
     check::run()?;
+    fuzz::run_for_a_minute()?;
     let cache = Cache::from_env()?;
     TestHost::down(&cache, HOST)?;
     let host = TestHost::boot(&cache, &BootOptions::named(HOST), &mut |text| eprintln!("==> {text}"))?;
