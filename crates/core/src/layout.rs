@@ -159,6 +159,11 @@ impl Layout {
         self.run_dir().join("berthd.sock")
     }
 
+    /// The lock of the one `berthd`.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.run_dir().join("berthd.lock")
+    }
+
     /// The socket on which `berthd` tells its metrics.
     pub fn metrics_socket(&self) -> PathBuf {
         self.run_dir().join("metrics.sock")

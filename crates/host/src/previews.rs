@@ -39,7 +39,7 @@ pub use self::create::{CreateOptions, create};
 pub use self::destroy::{destroy, expire};
 pub use self::error::{DeployError, PreviewError};
 pub use self::list::{PreviewView, container_of, list, view};
-pub(crate) use self::repair::{Strays, repair, strays};
+pub(crate) use self::repair::{Stray, Strays, down as start_down, repair, strays};
 pub use self::restart::restart;
 pub use self::update::{UpdateKind, UpdateOptions, Updated, update};
 

@@ -61,6 +61,15 @@ impl Report {
     }
 }
 
+/// What is done about what should run and does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// It is started, one after another.
+    Now,
+    /// The caller sees to it ([`crate::starts`]).
+    Later,
+}
+
 /// Makes records and host equal.
 pub async fn reconcile(
     host: &Host,
@@ -68,10 +77,21 @@ pub async fn reconcile(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, ReconcileError> {
+    reconcile_with(host, by, progress, interrupt, Starts::Now).await
+}
+
+/// The same for who starts what should run in another way.
+pub async fn reconcile_with(
+    host: &Host,
+    by: &Actor,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+    starts: Starts,
+) -> Result<Report, ReconcileError> {
     let mut report = Report::default();
     firewall(host, progress, &mut report).await;
     half_way_records(host, by, progress, &mut report).await?;
-    if let Err(error) = previews::repair(host, by, progress, interrupt, &mut report).await {
+    if let Err(error) = previews::repair(host, by, progress, interrupt, starts, &mut report).await {
         report.left.push(format!("looked after the previews: {}", agents::chain(&error)));
     }
     leftovers(host, progress, &mut report).await?;
@@ -79,7 +99,7 @@ pub async fn reconcile(
     for stale in host.locks.remove_stale()? {
         report.done.push(format!("removed the lock `{}` of a dead process", stale.path.display()));
     }
-    wanted(host, by, progress, interrupt, &mut report).await?;
+    wanted(host, by, progress, interrupt, starts, &mut report).await?;
     Ok(report)
 }
 
@@ -256,6 +276,7 @@ async fn wanted(
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
+    starts: Starts,
     report: &mut Report,
 ) -> Result<(), ReconcileError> {
     for record in up(host).await? {
@@ -268,7 +289,8 @@ async fn wanted(
             outcome.map(|_| ()).map_err(|error| explain(&error)),
         );
     }
-    for record in down(host).await? {
+    let down = if starts == Starts::Now { down(host).await? } else { Vec::new() };
+    for record in down {
         if interrupt.is_interrupted() {
             break;
         }
