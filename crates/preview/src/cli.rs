@@ -8,7 +8,8 @@ use berth_term::{Code, CommandLine, Context, Failure, Options};
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    build, check, create, destroy, doctor, events, expire, info, list, logs, restart, run, update,
+    build, check, create, destroy, doctor, events, expire, info, jobs, list, logs, restart, retry, run,
+    update,
 };
 
 const NAME: &str = "preview";
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Destroy(destroy::Args),
     Expire(expire::Args),
     Events(events::Args),
+    Jobs(jobs::Args),
+    Retry(retry::Args),
     Build(build::Args),
     Check(check::Args),
     Doctor(doctor::Args),
@@ -109,6 +112,8 @@ impl Command {
             Self::Destroy(_) => "destroy",
             Self::Expire(_) => "expire",
             Self::Events(_) => "events",
+            Self::Jobs(_) => "jobs",
+            Self::Retry(_) => "retry",
             Self::Build(_) => "build",
             Self::Check(_) => "check",
             Self::Doctor(_) => "doctor",
@@ -131,6 +136,8 @@ impl Command {
             Self::Destroy(args) => destroy::run(args, context).await,
             Self::Expire(args) => expire::run(&args, context).await,
             Self::Events(args) => events::run(args, context).await,
+            Self::Jobs(args) => jobs::run(&args, context).await,
+            Self::Retry(args) => retry::run(&args, context).await,
             Self::Build(args) => build::run(args, context).await,
             Self::Check(args) => check::run(&args, context).await,
             Self::Doctor(args) => doctor::run(&args, context).await,
