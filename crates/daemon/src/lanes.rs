@@ -16,11 +16,11 @@ use std::time::Duration;
 use berth_core::lane::{End, Retries};
 use berth_core::policy::Policy;
 use berth_core::{PullNumber, RepoName};
+use berth_host::control::Doing;
 use berth_host::github::GitHub;
 use berth_host::progress::Interrupt;
 use berth_host::state::{LaneId, LaneRecord, State, StateError};
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
@@ -76,21 +76,6 @@ pub(crate) struct Busy {
     since: Timestamp,
     step: Mutex<String>,
     news: Notify,
-}
-
-/// What is done at this moment, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Doing {
-    /// The number of the lane.
-    pub job: i64,
-    /// The repository.
-    pub repository: RepoName,
-    /// The pull request.
-    pub pull: PullNumber,
-    /// What is done.
-    pub step: String,
-    /// Since when the lane is worked on.
-    pub since: Timestamp,
 }
 
 impl Lanes {

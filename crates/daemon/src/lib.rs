@@ -9,11 +9,22 @@
 //! What must survive a kill is in the state database, and every loop begins
 //! from there, so a killed daemon goes on where it was.
 
+pub mod beat;
+mod cli;
 pub mod compare;
 pub mod deploy;
 pub mod intake;
 pub mod lanes;
+mod logs;
+pub mod loops;
+pub mod metrics;
+mod program;
 pub mod report;
+pub mod rights;
+pub mod sockets;
+pub mod upkeep;
+
+pub use self::program::main;
 
 /// An error with its causes on one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -1,3 +1,7 @@
-//! `berthd`.
+//! `berthd`. What it does is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    berth_daemon::main()
+}
