@@ -61,7 +61,7 @@ pub fn step(lane: &Lane, head: &CommitSha, verdict: &Verdict, site: Option<&Site
     if lane.suppressed.as_ref() == Some(head) {
         return gone(site);
     }
-    let is_refused = lane.refused.as_ref() == Some(head) && !lane.forced.is_some();
+    let is_refused = lane.refused.as_ref() == Some(head) && lane.forced.is_none();
     let Some(site) = site else {
         return if is_refused { Step::Rest } else { Step::Create { is_trusted } };
     };
@@ -69,7 +69,7 @@ pub fn step(lane: &Lane, head: &CommitSha, verdict: &Verdict, site: Option<&Site
         return Step::Replace;
     }
     let serves_head = site.state == SiteState::Serves && site.commit.as_ref() == Some(head);
-    if (serves_head && !lane.forced.is_some()) || is_refused {
+    if (serves_head && lane.forced.is_none()) || is_refused {
         return Step::Rest;
     }
     Step::Update { is_forced: lane.forced.is_some() }
