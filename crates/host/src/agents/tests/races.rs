@@ -62,7 +62,7 @@ async fn the_databases_are_open_to_those_who_have_the_right_on_record_and_to_no_
         kind: one.kind,
         name: "other".parse().expect("a name"),
         closure: one.closure,
-        limits: one.limits.clone(),
+        limits: one.limits,
         created_by: one.created_by.clone(),
         created_at: one.created_at,
         expires_at: None,
