@@ -1,7 +1,7 @@
 //! The folder that deliveries wait in until `berthd` takes them out.
 //!
 //! One thread writes. It takes what has come in meanwhile as one batch: all
-//! files are written, each is synced and renamed, and one sync of the folder
+//! files are written, synced several at once and renamed, and one sync of the folder
 //! makes all the names durable. So the order of the names is the order of
 //! arrival, bounds are counted without a race, and a burst costs fewer syncs
 //! than one after the other would. A delivery that comes again is a second

@@ -35,6 +35,13 @@ pub(super) struct Content {
     pub(super) last: u64,
 }
 
+impl Temporary {
+    /// Makes the content durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
 impl Folder {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -74,10 +81,15 @@ impl Folder {
         }
     }
 
-    /// Makes the content durable and gives the file its name, which is durable
-    /// only after [`Folder::sync`]. Nothing stays if it fails.
-    pub(super) fn publish(&self, temporary: &Temporary, name: &SpoolName) -> io::Result<()> {
-        let renamed = temporary.file.sync_all().and_then(|()| {
+    /// Gives a file its name, which is durable only after [`Folder::sync`].
+    /// Nothing stays if it, or the sync of the content before, failed.
+    pub(super) fn publish(
+        &self,
+        temporary: &Temporary,
+        synced: io::Result<()>,
+        name: &SpoolName,
+    ) -> io::Result<()> {
+        let renamed = synced.and_then(|()| {
             let (from, to) = (temporary.name.as_str(), name.to_string());
             Ok(renameat_with(&self.0, from, &self.0, to, RenameFlags::NOREPLACE)?)
         });
