@@ -46,7 +46,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(beats.silent(now), [""; 0]);
         assert_eq!(beats.silent(now + Duration::from_secs(20)), ["stands"]);
-        beats.beat("stands", Duration::from_secs(60));
+        beats.beat("stands", Duration::from_mins(1));
         assert_eq!(beats.silent(now + Duration::from_secs(20)), [""; 0]);
     }
 }

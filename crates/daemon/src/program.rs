@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use berth_host::progress::{Interrupt, Interrupter};
 use berth_host::{Host, LostRecords, exec};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::Mode;
+use rustix::fs::{Mode, OFlags};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -40,13 +41,13 @@ use crate::upkeep::Upkeep;
 use crate::{chain, logs, rights, sockets};
 
 /// A loop that only looks into a folder or a table.
-const QUICK: Duration = Duration::from_secs(60);
+const QUICK: Duration = Duration::from_mins(1);
 /// A loop that works on the host or asks GitHub.
-const SLOW: Duration = Duration::from_secs(3600);
+const SLOW: Duration = Duration::from_hours(1);
 /// How often what should run is looked at.
 const STARTS: Duration = Duration::from_secs(15);
 /// How often what has outlived its time is looked at.
-const EXPIRY: Duration = Duration::from_secs(60);
+const EXPIRY: Duration = Duration::from_mins(1);
 /// How often systemd is told what goes on.
 const STATUS: Duration = Duration::from_secs(5);
 /// What the end may take beyond the patience with deployments.
@@ -91,7 +92,9 @@ fn start(cli: &Cli) -> Result<()> {
 fn only_one(layout: &Layout) -> Result<File> {
     let path = layout.daemon_lock();
     std::fs::create_dir_all(layout.run_dir()).context("could not make the folder of the lock")?;
-    let file = OpenOptions::new().create(true).append(true).open(&path);
+    // Whoever can read a file can lock it.
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(flags).open(&path);
     let file = file.with_context(|| format!("could not open `{}`", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

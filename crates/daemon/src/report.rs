@@ -21,7 +21,7 @@ use self::resting::key;
 use crate::chain;
 
 /// Nobody waits longer for GitHub to be told.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Tells GitHub.
 pub struct Reporter {

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::chain;
 
 /// The pauses after a start that failed double from the first to the second.
-const PAUSES: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(3600)];
+const PAUSES: [Duration; 2] = [Duration::from_secs(30), Duration::from_hours(1)];
 /// GitHub redelivers what is at most three days old; by hand later too.
 const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 

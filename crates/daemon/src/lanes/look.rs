@@ -48,7 +48,9 @@ impl Lanes {
             let granted = self.granted(&pull, &wishes).await?;
             let settled: Vec<i64> = wishes.iter().map(|wish| wish.id).collect();
             let changed = parts.state.change_lane(id, &settled, |lane| {
-                granted.into_iter().for_each(|granted| lane.grant(granted, generation));
+                for granted in granted {
+                    lane.grant(granted, generation);
+                }
             });
             record = changed.await?.ok_or(LookError::Gone)?;
         }

@@ -6,7 +6,7 @@ use berth_host::progress::{Interrupt, Progress};
 use berth_host::state::LaneId;
 
 use super::look::Look;
-use super::{Busy, Lanes, lock};
+use super::{Busy, Lanes};
 use crate::deploy::{Fault, Wanted, WayOut, Work};
 use crate::report::links;
 
@@ -40,9 +40,13 @@ impl Lanes {
     /// Deploys the head, unless `stop` or news make that pointless meanwhile.
     pub(super) async fn deploy(&self, look: &Look, busy: &Busy, stop: &Interrupt) -> End {
         let begun = (self.parts.now)();
-        let step = lock(&busy.step).clone();
+        busy.set_step("begin the deployment");
         let commit = look.pull.head.clone();
-        let building = CommentState::Building { commit: commit.clone(), step, since: begun };
+        let building = CommentState::Building {
+            commit: commit.clone(),
+            step: "building and starting it".to_owned(),
+            since: begun,
+        };
         self.reporter.tell(&look.record, building).await;
         match self.deploy_unless_pointless(look, busy, stop).await {
             Ok(()) => {

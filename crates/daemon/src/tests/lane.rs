@@ -82,7 +82,7 @@ async fn a_push_storm_makes_three_builds_at_most() {
 #[tokio::test]
 async fn a_close_during_a_build_interrupts_it_and_leaves_nothing() {
     let bed = Bed::new();
-    bed.sites.take(Duration::from_secs(3600));
+    bed.sites.take(Duration::from_hours(1));
     let daemon = bed.daemon().await;
     bed.pull(1, 1, Open);
     bed.stores_change(1, 1);
@@ -105,7 +105,7 @@ async fn a_close_during_a_build_interrupts_it_and_leaves_nothing() {
 #[tokio::test]
 async fn a_stop_interrupts_deployments_and_the_next_daemon_goes_on() {
     let bed = Bed::new();
-    bed.sites.take(Duration::from_secs(3600));
+    bed.sites.take(Duration::from_hours(1));
     let daemon = bed.daemon().await;
     bed.pull(1, 1, Open);
     bed.stores_change(1, 1);

@@ -9,6 +9,9 @@ use super::*;
 
 const NAME: &str = "00000001800000000000-a1b2.delivery";
 
+/// Puts a trap in the place of a delivery.
+type Make<'a> = Box<dyn Fn() + 'a>;
+
 struct Bed {
     folder: TempDir,
     spool: Spool,
@@ -55,7 +58,6 @@ fn what_is_no_plain_file_is_never_followed_never_waited_for_and_goes_aside() {
     let bed = Bed::new();
     let secret = bed.folder.path().join("secret");
     fs::write(&secret, "secret").expect("written");
-    type Make<'a> = Box<dyn Fn() + 'a>;
     let traps: [(Make<'_>, &str); 4] = [
         (Box::new(|| symlink(&secret, bed.path(NAME)).expect("a link")), "the file cannot be read"),
         (Box::new(|| fs::create_dir(bed.path(NAME)).expect("a folder")), "the file is no regular file"),
