@@ -45,6 +45,13 @@ pub(crate) use self::fake::PlannedPreviews;
 pub use self::real::NixCli;
 pub(crate) use self::source_tree::remove_abandoned;
 
+/// What Nix says of a failed evaluation of a repository's files, with
+/// `--show-trace`: the error and its place in these files, by their names in
+/// the repository. `source` is where they were in the store. Safe to show.
+pub fn evaluation_error(stderr: &str, source: &StorePath) -> String {
+    messages::evaluation(stderr, Some(source))
+}
+
 /// The Nix of the host.
 #[async_trait]
 pub trait Nix: Send + Sync {

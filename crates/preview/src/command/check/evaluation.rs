@@ -13,7 +13,7 @@ use std::time::Duration;
 use berth_core::store_path::StorePathError;
 use berth_core::{NarHash, NixFiles, StorePath};
 use berth_host::exec::{ExecError, Invocation};
-use berth_host::printable::printable_line;
+use berth_host::nix::evaluation_error;
 use berth_term::Explained;
 use thiserror::Error;
 
@@ -21,11 +21,6 @@ use thiserror::Error;
 const NAME: &str = "source";
 const ADD: Duration = Duration::from_mins(2);
 const EVALUATE: Duration = Duration::from_mins(10);
-/// The most lines of what Nix says that are shown.
-const SHOWN: usize = 30;
-
-/// A hint of Nix on an option that is not ours.
-const HINT: &str = "(use '--show-trace'";
 
 /// Why there is no declaration.
 #[derive(Debug, Error)]
@@ -89,7 +84,7 @@ pub(super) async fn meta(
     let call = evaluate(around, flake, &expression(&tree, &files.nar_hash()));
     let output = call.run_any().await?;
     if !output.exit.is_success() {
-        return Err(EvaluationError::Evaluate { said: said(&output.stderr.text(), &tree) });
+        return Err(EvaluationError::Evaluate { said: evaluation_error(&output.stderr.text(), &tree) });
     }
     Ok(String::from_utf8_lossy(output.whole_stdout()?).into_owned())
 }
@@ -100,12 +95,15 @@ fn evaluate(around: &Surroundings, flake: &str, expression: &str) -> Invocation 
         .call("nix")
         .args(["--extra-experimental-features", "nix-command flakes"])
         .args(["--option", "pure-eval", "true", "--option", "allow-import-from-derivation", "false"])
-        .args(["eval", "--raw", "--no-update-lock-file", "--apply", expression])
+        .args(["eval", "--raw", "--show-trace", "--no-update-lock-file", "--apply", expression])
         .args(["--", &format!("{flake}#lib.previewSystem")])
         .aim("evaluate preview-config.nix")
         .deadline(EVALUATE)
 }
 
+/// The declaration alone would say nothing of the services behind it, so the
+/// whole system is evaluated, as on a host.
+///
 /// Store paths and hashes have no character that is special in a Nix string.
 fn expression(tree: &StorePath, hash: &NarHash) -> String {
     format!(
@@ -113,7 +111,8 @@ fn expression(tree: &StorePath, hash: &NarHash) -> String {
 let
   source = builtins.fetchTree {{ type = "path"; path = "{tree}"; narHash = "{hash}"; }};
   build = (previewSystem {{ inherit source; }}).config.system.build;
-in builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta)"#
+in builtins.seq build.toplevel.drvPath
+  (builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta))"#
     )
 }
 
@@ -141,17 +140,6 @@ fn lay_out(files: &NixFiles, top: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What Nix says of its errors, the repository's files by their names there.
-fn said(stderr: &str, tree: &StorePath) -> String {
-    let text = stderr.replace(&format!("{tree}/"), "");
-    let is_told = |line: &&str| !line.trim().is_empty() && !line.starts_with(HINT);
-    let lines: Vec<&str> = text.lines().filter(is_told).collect();
-    let begin = lines.iter().rposition(|line| line.starts_with("error:")).unwrap_or(0);
-    let told = &lines[begin..];
-    let last = &told[told.len().saturating_sub(SHOWN)..];
-    last.iter().map(|line| format!("  {}", printable_line(line))).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,20 +160,11 @@ mod tests {
         let
           source = builtins.fetchTree { type = "path"; path = "/nix/store/hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7-source"; narHash = "sha256-pQpattmS9VmO3ZIQUFn66az8GSmB4IvYhTTCFn6SUmo="; };
           build = (previewSystem { inherit source; }).config.system.build;
-        in builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta)
+        in builtins.seq build.toplevel.drvPath
+          (builtins.unsafeDiscardStringContext (builtins.toJSON build.previewMeta))
         "#);
         let call = evaluate(&around(), "./closures", "EXPRESSION").call().to_string();
-        insta::assert_snapshot!(call, @"nix --extra-experimental-features 'nix-command flakes' --option pure-eval true --option allow-import-from-derivation false eval --raw --no-update-lock-file --apply EXPRESSION -- './closures#lib.previewSystem'");
-    }
-
-    #[test]
-    fn what_nix_says_names_the_repositorys_own_files() {
-        let stderr = "warning: dirty\nerror: undefined variable 'pkg'\n\n       at /nix/store/hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7-source/preview-config.nix:3:7:\n\u{1b}[31m";
-        insta::assert_snapshot!(said(stderr, &path("hcjyfas5h6yi55hgdl5fkmqvkwd3n0m7")), @r"
-          error: undefined variable 'pkg'
-                 at preview-config.nix:3:7:
-          \u{1b}[31m
-        ");
+        insta::assert_snapshot!(call, @"nix --extra-experimental-features 'nix-command flakes' --option pure-eval true --option allow-import-from-derivation false eval --raw --show-trace --no-update-lock-file --apply EXPRESSION -- './closures#lib.previewSystem'");
     }
 
     #[tokio::test]
