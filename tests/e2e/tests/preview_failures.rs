@@ -61,6 +61,8 @@ fn a_meta_that_cannot_be_used_is_told_with_all_its_problems() {
 #[test]
 fn a_setup_that_fails_is_told_with_its_last_lines_and_can_be_mended() {
     let host = HOST.get();
+    // Caddy serves the domain once one preview is there.
+    let _other = Preview::create(&host, &host.forge().repository("acme/beside", fixture("static")));
     let repository = host.forge().repository("acme/setup-fails", fixture("setup-fails"));
     let (one, output) = fails(&host, &repository, &[]);
     insta::assert_snapshot!(error(&output));
@@ -109,8 +111,12 @@ fn an_app_that_crashes_before_it_answers_is_told_at_once() {
 #[test]
 fn what_fails_with_rollback_leaves_nothing() {
     let host = HOST.get();
-    let setup = fixture("database").replacing("migrate.sql", "SET", "nonsense;\nSET");
-    let repository = host.forge().repository("acme/rollback", setup);
+    let with_database = fixture("setup-fails").replacing(
+        "preview-config.nix",
+        "routes = [{",
+        "database = \"host\";\n    routes = [{",
+    );
+    let repository = host.forge().repository("acme/rollback", with_database);
     let (one, output) = fails(&host, &repository, &["--rollback"]);
     insta::assert_snapshot!(error(&output));
     assert_eq!(one.command("info").run().code(), Some(3), "it is gone");
