@@ -37,9 +37,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A job as people see it.
+/// A line of the list: a job as people see it.
 #[derive(Debug, Serialize)]
-struct Job {
+struct Row {
     job: i64,
     repository: RepoName,
     pull: PullNumber,
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     let host = context.host().await?;
     let records = host.state.lanes().await?;
     let doing = doing(context);
-    let jobs: Vec<Job> = records
+    let jobs: Vec<Row> = records
         .into_iter()
         .map(|record| job(record, &doing))
         .filter(|job| args.all || job.state != "idle")
@@ -88,7 +88,7 @@ fn doing(context: &Context) -> Vec<Doing> {
     }
 }
 
-fn job(record: LaneRecord, doing: &[Doing]) -> Job {
+fn job(record: LaneRecord, doing: &[Doing]) -> Row {
     let now = doing.iter().find(|doing| doing.job == record.id.get());
     let lane = record.lane;
     let state = if now.is_some() {
@@ -102,7 +102,7 @@ fn job(record: LaneRecord, doing: &[Doing]) -> Job {
     } else {
         "idle"
     };
-    Job {
+    Row {
         job: record.id.get(),
         repository: record.repo,
         pull: record.pull,
@@ -116,7 +116,7 @@ fn job(record: LaneRecord, doing: &[Doing]) -> Job {
     }
 }
 
-fn table(jobs: &[Job], now: Timestamp) -> Table {
+fn table(jobs: &[Row], now: Timestamp) -> Table {
     let mut table =
         Table::new(["JOB", "PULL REQUEST", "STATE", "HEARD", "ATTEMPTS", "NEXT", "DETAIL"]).with_prose();
     for job in jobs {
@@ -173,7 +173,7 @@ mod tests {
             step: "build the system".to_owned(),
             since: at(150),
         };
-        let jobs: Vec<Job> =
+        let jobs: Vec<Row> =
             records.into_iter().map(|record| job(record, std::slice::from_ref(&doing))).collect();
         insta::assert_snapshot!(table(&jobs, at(160)), @"
         JOB  PULL REQUEST  STATE    HEARD   ATTEMPTS  NEXT   DETAIL

@@ -14,7 +14,7 @@ const ASK: &str = "ask() { curl -sf --max-time 2 --resolve $1:443:127.0.0.1 \
 
 /// What somebody does by hand for one site: a bare clone that the container
 /// sees, its environment, the container, its services, a site of Caddy's.
-const PLAIN_CREATE: &str = r#"
+const PLAIN_CREATE: &str = r"
 set -e
 git clone -q --bare http://127.0.0.1:8418/acme/bench.git /srv/op-bench.git
 nixos-container create op-bench --system-path $SYSTEM --host-address 10.90.0.2 --local-address 10.90.0.3 2>/dev/null
@@ -32,7 +32,7 @@ systemctl -M op-bench start site
 printf 'op-bench.preview.test {\n\ttls internal\n\treverse_proxy 10.90.0.3:8080\n}\n' >/var/lib/berth/caddy/op-bench.caddy
 caddy reload --config /etc/caddy/Caddyfile --address unix//run/caddy/admin.sock 2>/dev/null
 until ask op-bench.preview.test >/dev/null; do :; done
-"#;
+";
 const PLAIN_UPDATE: &str = r"
 set -e
 git --git-dir=/srv/op-bench.git fetch -q http://127.0.0.1:8418/acme/bench.git +main:main
