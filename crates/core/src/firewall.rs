@@ -106,7 +106,10 @@ pub fn open_database_command(pin: &Pin) -> String {
 /// version loaded has no such set; it gets one, so that taking a pin away
 /// works there too.
 pub fn close_database_commands(pin: &Pin) -> String {
-    format!("add set {FAMILY} {TABLE} {DATABASES} {{ type {PIN_TYPE}; }}\n{}", remove_element(DATABASES, *pin))
+    format!(
+        "add set {FAMILY} {TABLE} {DATABASES} {{ type {PIN_TYPE}; }}\n{}",
+        remove_element(DATABASES, *pin)
+    )
 }
 
 fn add_element(set: &str, pin: Pin) -> String {

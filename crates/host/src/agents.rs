@@ -23,8 +23,8 @@ pub use self::build::{Built, build};
 pub use self::create::{CreateOptions, create, plan_create};
 pub use self::destroy::{Destroyed, destroy, expire, plan_destroy};
 pub(crate) use self::destroy::{clear, destroy_record};
-pub(crate) use self::error::{chain, left_detail};
 pub use self::error::{AgentError, Detail};
+pub(crate) use self::error::{chain, left_detail};
 pub use self::list::{AgentView, list, view};
 pub use self::pause::{start, stop};
 

@@ -8,8 +8,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use berth_core::{ContainerName, Layout, Subnet};
 use berth_core::guest::{self, AgentPreparation, Credential, Owner, Preparation, PreviewPreparation};
+use berth_core::{ContainerName, Layout, Subnet};
 use berth_rooted::{Kind, Owner as FileOwner, RootDir, RootedError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -131,7 +131,11 @@ fn open(layout: &Layout, subnet: Subnet, name: ContainerName) -> Result<RootDir,
     Ok(RootDir::open(&layout.container_roots_dir(), &name.to_string())?)
 }
 
-fn write_files(root: &RootDir, preparation: &AgentPreparation, client_line: &str) -> Result<(), PrepareError> {
+fn write_files(
+    root: &RootDir,
+    preparation: &AgentPreparation,
+    client_line: &str,
+) -> Result<(), PrepareError> {
     let as_root = owner(Owner::Root);
     let host_name = format!("{}\n", preparation.host_name);
     root.write_file(Path::new(guest::HOST_NAME), host_name.as_bytes(), as_root, 0o644)?;

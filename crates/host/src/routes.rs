@@ -134,9 +134,10 @@ impl<'a> Routes<'a> {
 
     /// Takes the lock of the routes, for [`HeldRoutes::restore`]: read what
     /// should be there after this, so that a route that comes meanwhile is not
-    /// taken for a leftover.
+    /// taken for a leftover. What dead processes wanted is gone then.
     pub async fn hold(&self) -> Result<HeldRoutes<'_>, RouteError> {
         let lock = self.locks.lock(LockName::Routes, "restore the routes", PATIENCE).await?;
+        self.queue.remove_dead()?;
         Ok(HeldRoutes::new(self, lock))
     }
 

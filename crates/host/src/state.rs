@@ -34,13 +34,14 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub use berths::{BerthId, BerthRecord, NewBerth};
 pub use closures::{
-    BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild, NewPreviewBuild, PreviewClosure, PreviewSystem,
+    BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild, NewPreviewBuild, PreviewClosure,
+    PreviewSystem,
 };
 pub use deliveries::{Meaning, NewDelivery, Taken};
 pub use error::{Damage, StateError};
+pub use events::{Event, EventFilter, NewEvent, Outcome, OutcomeWordError};
 pub use lanes::{KeptWish, LaneId, LaneRecord, Told};
 pub use previews::{Deployment, NewPreview, PreviewRecord, RepositoryId};
-pub use events::{Event, EventFilter, NewEvent, Outcome, OutcomeWordError};
 
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(10);

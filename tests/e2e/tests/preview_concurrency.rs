@@ -43,8 +43,8 @@ fn twenty_created_at_once_are_all_up_with_fewer_reloads_and_none_that_fails() {
     });
     host.shell("cd /var/lib/berth/sources && for one in *; do touch $one/go; done").ok();
     for create in creates {
-        let created = create.wait();
-        assert!(created.is_success(), "{created}");
+        let outcome = create.wait();
+        assert!(outcome.is_success(), "{outcome}");
     }
 
     for branch in &branches {

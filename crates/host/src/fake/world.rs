@@ -13,8 +13,8 @@ use super::faults::{Fault, Faults, Moment, Point, failure};
 use crate::caddy::FakeCaddyState;
 use crate::exec::ExecError;
 use crate::github::fake::FakeGitHubState;
-use crate::nix::PlannedPreviews;
 use crate::network::FakeNetworkState;
+use crate::nix::PlannedPreviews;
 
 /// A host in memory and below one folder. Clones are the same world.
 #[derive(Clone)]

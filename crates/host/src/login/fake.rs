@@ -28,7 +28,11 @@ impl FakeLogins {
     fn is_pinned(&self, target: &Target) -> bool {
         let inner = self.world.lock();
         inner.table.as_ref().is_some_and(|table| {
-            table.pins.sources.iter().any(|pin| pin.container == target.container && pin.address == target.address)
+            table
+                .pins
+                .sources
+                .iter()
+                .any(|pin| pin.container == target.container && pin.address == target.address)
         })
     }
 }

@@ -62,6 +62,12 @@ impl Queue {
         Ok(queued)
     }
 
+    /// Removes what dead processes wanted: nobody waits for it, and another
+    /// process may come to have their number.
+    pub(super) fn remove_dead(&self) -> Result<(), RouteError> {
+        self.tickets().map(drop)
+    }
+
     /// The tickets in the order in which they were written, with their names.
     /// What dead processes wanted nobody waits for: it is removed.
     pub(super) fn tickets(&self) -> Result<Vec<(String, Ticket)>, RouteError> {
