@@ -34,9 +34,9 @@ fn host(name: &str) -> Arc<PreviewHost> {
 /// systemd, and as a shell reads it.
 fn telling(secrets: &str) -> Files {
     let line = "old=$(readlink site || :)";
-    let told = r#"old=$(readlink site || :)
+    let told = r"old=$(readlink site || :)
       env -0 | sort -z | grep -z -e ^PREVIEW_ -e _KEY= >by-systemd
-      env -i ${pkgs.bash}/bin/bash -c 'set -a; source /etc/preview.env; env -0' | sort -z | grep -z -e ^PREVIEW_ -e _KEY= >by-shell"#;
+      env -i ${pkgs.bash}/bin/bash -c 'set -a; source /etc/preview.env; env -0' | sort -z | grep -z -e ^PREVIEW_ -e _KEY= >by-shell";
     fixture("static")
         .replacing("preview-config.nix", line, told)
         .replacing("preview-config.nix", "pkgs.git ]", "pkgs.git pkgs.gnugrep ]")

@@ -1,6 +1,7 @@
 //! The services of a preview, through the systemd inside its container.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_core::ContainerName;
@@ -16,6 +17,9 @@ use crate::stop_when_dropped::StopWhenDropped;
 const ANSWER: Duration = Duration::from_secs(15);
 /// How much of an answer is kept.
 const ANSWER_MAX: usize = 256 << 10;
+/// How much of a log that is followed is told, in bytes: a service that writes
+/// without end must not fill the logs of who waits for it.
+const FOLLOWED_MAX: usize = 1 << 20;
 
 /// Where the few programs that Berth calls inside are looked for.
 const PATH: &str = "PATH=/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -36,11 +40,12 @@ set -- --unit "$unit"
 exec journalctl --lines "$lines" --output=cat --no-pager --quiet "$@"
 "#;
 
-/// Owner and mode come before the first byte, the name last.
+/// Owner and mode come before the first byte, the name last. A folder in its
+/// place is an error: without `-T` the file would be moved into it.
 const REPLACE: &str = r#"
 umask 077
 new=$1.berth-new
-rm -f -- "$new" && : >"$new" && chown -- "$2" "$new" && chmod -- "$3" "$new" && cat >"$new" && mv -f -- "$new" "$1"
+rm -f -- "$new" && : >"$new" && chown -- "$2" "$new" && chmod -- "$3" "$new" && cat >"$new" && mv -fT -- "$new" "$1"
 "#;
 
 pub(super) async fn restart(
@@ -89,7 +94,8 @@ pub(super) async fn follow(name: ContainerName, unit: &UnitName, deadline: Durat
     let number = FOLLOWERS.fetch_add(1, Ordering::Relaxed);
     let follower = format!("berth-follow-{}-{number}.service", std::process::id());
     let now = Timestamp::now();
-    let safe_log = |line: &str| log(&printable_line(line));
+    let told = Told::new(log);
+    let safe_log = |line: &str| told.line(line);
     let dropped = StopWhenDropped::inside(name, follower.clone());
     let run = inside(name)
         .args(["--pipe", "--wait", "--collect", "--property=LogLevelMax=notice", "--unit", &follower])
@@ -109,6 +115,30 @@ pub(super) async fn follow(name: ContainerName, unit: &UnitName, deadline: Durat
     dropped.disarm();
     // Its end is not the end of the service.
     std::future::pending::<()>().await;
+}
+
+/// Tells lines until they are too many.
+struct Told<'a> {
+    log: Watcher<'a>,
+    left: Mutex<usize>,
+}
+
+impl<'a> Told<'a> {
+    fn new(log: Watcher<'a>) -> Self {
+        Self { log, left: Mutex::new(FOLLOWED_MAX) }
+    }
+
+    fn line(&self, line: &str) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left == 0 {
+            return;
+        }
+        *left = left.saturating_sub(line.len() + 1);
+        (self.log)(&printable_line(line));
+        if *left == 0 {
+            (self.log)("… more was written: the log inside has the rest");
+        }
+    }
 }
 
 pub(super) async fn replace_file(name: ContainerName, file: GuestFile) -> Result<(), GuestError> {
@@ -163,5 +193,41 @@ mod tests {
         let unit: UnitName = "setup".parse().expect("a unit");
         let call = restart_invocation("p7".parse().expect("a container"), &unit, ANSWER).call();
         insta::assert_snapshot!(call, @"systemctl --machine p7 --quiet restart -- setup.service");
+    }
+
+    #[test]
+    fn a_service_that_writes_without_end_is_told_up_to_a_bound() {
+        let lines = Mutex::new(Vec::new());
+        let log = |line: &str| lines.lock().expect("lines").push(line.to_owned());
+        let told = Told::new(&log);
+        let line = "x".repeat(1023);
+        for _ in 0..3 * FOLLOWED_MAX / 1024 {
+            told.line(&line);
+        }
+        let lines = lines.lock().expect("lines");
+        assert_eq!(lines.len(), FOLLOWED_MAX / 1024 + 1);
+        assert_eq!(lines.last().expect("a line"), "… more was written: the log inside has the rest");
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_a_file_is_no_success() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("preview.env");
+        let owner = std::process::Command::new("id").arg("-u").output().expect("an id");
+        let owner = String::from_utf8_lossy(&owner.stdout).trim().to_owned();
+        let write = || {
+            let mut call = std::process::Command::new("/bin/sh");
+            call.args(["-c", REPLACE, "sh"]).arg(&path).args([&owner, "0400"]);
+            call.output().expect("a shell").status.success()
+        };
+        assert!(write());
+        std::fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink(folder.path(), &path).expect("linked");
+        assert!(write(), "a link is replaced, and not followed");
+        assert!(std::fs::symlink_metadata(&path).expect("there").is_file());
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("made");
+        assert!(!write());
+        assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 0);
     }
 }

@@ -83,10 +83,13 @@ pub async fn container_of(host: &Host, slug: &Name) -> Result<ContainerName, Pre
     let record = find(host, slug).await?;
     let berths = host.state.berths_of(record.id).await?;
     let serving = berths.iter().find(|berth| Some(berth.id) == record.berth);
-    serving.map(|berth| berth.container).ok_or_else(|| PreviewError::WrongPhase {
-        slug: record.slug,
-        phase: record.phase,
-        way_out: "it has no container; see `preview info` for the reason".to_owned(),
+    serving.map(|berth| berth.container).ok_or_else(|| {
+        let slug = record.slug;
+        let way_out = format!(
+            "it has no container; see `preview info {slug}` for the reason and `preview logs {slug} --build` for \
+             what Nix said"
+        );
+        PreviewError::WrongPhase { slug, phase: record.phase, way_out }
     })
 }
 

@@ -8,7 +8,7 @@ use berth_core::{Meta, Name, PreviewPhase, UnitState};
 
 use super::deploy::{self, Failed};
 use super::{DeployError, PreviewError, config, find, locked, note, ready, route, services, told};
-use crate::agents::{Actor, chain};
+use crate::agents::{Actor, Detail, chain};
 use crate::apply::apply;
 use crate::boot_report;
 use crate::firewall_table;
@@ -105,8 +105,13 @@ async fn end(
 }
 
 async fn failed(host: &Host, record: &PreviewRecord, failed: Failed, by: &Actor) -> PreviewError {
-    let Failed { source, details } = failed;
+    let Failed { source, mut details } = failed;
     note(host, by, record, None, ACTION, Outcome::Failed, Some(chain(&source))).await;
+    if !source.is_interrupt() {
+        // What somebody changed inside may keep the container from ever starting.
+        let lines = vec![format!("have a new container made with `preview update {} --force`", record.slug)];
+        details.push(Detail { title: "if it does not start again".to_owned(), lines });
+    }
     PreviewError::Restart { slug: record.slug.clone(), source: Box::new(source), details }
 }
 
