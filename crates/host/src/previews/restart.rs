@@ -11,6 +11,7 @@ use super::{DeployError, PreviewError, config, find, locked, note, ready, route,
 use crate::agents::{Actor, Detail, chain};
 use crate::apply::apply;
 use crate::boot_report;
+use crate::environment;
 use crate::firewall_table;
 use crate::host::{Host, duration};
 use crate::lock::Lock;
@@ -120,6 +121,8 @@ struct Ready<'a> {
     meta: &'a Meta,
     berth: BerthRecord,
     plan: Plan,
+    /// A hash of what its services are told, which may have changed.
+    inputs: String,
     #[expect(dead_code, reason = "it is held until the preview is up")]
     lock: Lock,
 }
@@ -137,6 +140,7 @@ async fn prepare<'a>(
     let pin = firewall_table::pin_of(host, &berth)
         .ok_or(DeployError::NoAddress { slot: berth.container.slot().get(), subnet: host.config.subnet })?;
     let environment = told::environment(host, config, record, commit, meta)?;
+    let inputs = environment::digest(&host.layout, host.config.subnet, &environment)?;
     let preparation = told::preparation(record, environment);
     let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
     let lock = host.locks.lock(berth.container, ACTION, patience).await?;
@@ -147,7 +151,7 @@ async fn prepare<'a>(
             plan::restart(pin, preparation, false)
         }
     };
-    Ok(Ready { meta, berth, plan, lock })
+    Ok(Ready { meta, berth, plan, inputs, lock })
 }
 
 async fn bring_up(
@@ -158,7 +162,7 @@ async fn bring_up(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), Failed> {
-    let Ready { meta, berth, plan, .. } = ready;
+    let Ready { meta, berth, plan, inputs, .. } = ready;
     if let Err(error) = apply(host, plan, progress, interrupt).await {
         let details = boot_report::details(host, berth.container, plan, &error).await;
         return Err(Failed { source: error.into(), details });
@@ -166,7 +170,8 @@ async fn bring_up(
     let served = async {
         services::start(host, berth.container, meta, progress, interrupt).await?;
         ready::await_answer(host, config, record, meta, berth, progress, interrupt).await?;
-        route::lead_to(host, config, record, meta, berth).await
+        route::lead_to(host, config, record, meta, berth).await?;
+        Ok(host.state.set_inputs(record.id, inputs).await?)
     };
     match served.await {
         Ok(()) => Ok(()),
