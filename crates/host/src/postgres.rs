@@ -94,6 +94,18 @@ pub enum PostgresError {
         /// PostgreSQL's or the system's reason.
         source: sqlx::Error,
     },
+    /// Others hold all connections. Two previews can: each may have
+    /// [`CONNECTIONS_MAX`].
+    #[error(
+        "PostgreSQL has no connection left for `{role}`: end some of those in `pg_stat_activity`, or raise \
+         `max_connections`"
+    )]
+    Full {
+        /// Berth's role.
+        role: String,
+        /// PostgreSQL's words.
+        source: sqlx::Error,
+    },
     /// It does not answer.
     #[error("PostgreSQL did not {aim} within {after:?}; look at its log, then try again")]
     Deadline {

@@ -67,8 +67,9 @@ pub struct ClosureRequest<'a> {
     /// What is allowed.
     pub limits: &'a BuildLimits,
     /// How a person sees the whole log of a build, such as
-    /// `preview logs fix-login --build`: part of the message when it fails.
-    pub see_log: &'a str,
+    /// `preview logs fix-login --build`: part of the message when it fails. The
+    /// log's file is named where there is no such command.
+    pub see_log: Option<&'a str>,
 }
 
 /// The closure that is wanted: the recorded one, or a new one. Its use is
@@ -175,12 +176,17 @@ async fn build(
         Err(source) => {
             host.state.abandon_build(id, lock).await?;
             remove_root(host, id)?;
-            Err(PreviewClosureError::Build { build: id, see_log: request.see_log.to_owned(), source })
+            Err(PreviewClosureError::Build { build: id, see_log: see_log(host, request, id), source })
         }
     }
 }
 
 /// Evaluates and builds; at the end the root is in place.
+fn see_log(host: &Host, request: &ClosureRequest<'_>, id: ClosureId) -> String {
+    let file = || format!("less {}", host.layout.build_log(id.get()).display());
+    request.see_log.map_or_else(file, str::to_owned)
+}
+
 async fn make(
     host: &Host,
     request: &ClosureRequest<'_>,

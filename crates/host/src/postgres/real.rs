@@ -73,6 +73,9 @@ impl PostgresAdmin {
             Ok(Err(sqlx::Error::Io(error))) if is_nobody(error.kind()) => {
                 Err(PostgresError::NotThere { socket })
             }
+            Ok(Err(source)) if has_state(&source, TOO_MANY_CONNECTIONS) => {
+                Err(PostgresError::Full { role: self.role.clone(), source })
+            }
             Ok(Err(source)) => Err(PostgresError::Connect { socket, role: self.role.clone(), source }),
             Err(_) => Err(PostgresError::Deadline { aim: "let Berth in".to_owned(), after: CONNECT }),
         }
@@ -239,6 +242,7 @@ async fn drop_database(connection: &mut PgConnection, id: PreviewId) -> Result<(
 
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const OBJECT_IN_USE: &str = "55006";
+const TOO_MANY_CONNECTIONS: &str = "53300";
 
 fn has_state(error: &sqlx::Error, state: &str) -> bool {
     error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == state)
@@ -282,5 +286,25 @@ mod tests {
         std::thread::spawn(move || drop(listener.accept()));
         let error = postgres.list().await.expect_err("it hangs up");
         assert!(matches!(error, PostgresError::Connect { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn no_free_connection_is_told_as_that() {
+        use std::io::{Read, Write};
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join(".s.PGSQL.5432");
+        let listener = std::os::unix::net::UnixListener::bind(socket).expect("bound");
+        std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().expect("a connection");
+            let _ = peer.read(&mut [0; 1024]);
+            let fields = b"SFATAL\0VFATAL\0C53300\0Mremaining connection slots are reserved\0\0";
+            let length = u32::try_from(fields.len() + 4).expect("short").to_be_bytes();
+            let _ = peer.write_all(&[b"E", &length[..], fields].concat());
+        });
+        let postgres = PostgresAdmin::new(folder.path().to_owned(), "berth".to_owned());
+        let error = postgres.list().await.expect_err("no connection is left");
+        assert!(matches!(error, PostgresError::Full { .. }), "{error:?}");
+        insta::assert_snapshot!(error, @"PostgreSQL has no connection left for `berth`: end some of those in `pg_stat_activity`, or raise `max_connections`");
     }
 }

@@ -34,9 +34,8 @@ pub async fn build(
     let repository = host.state.repository_number(&source.repo, (host.now)()).await?;
     let built = async {
         let commit = deploy::fetch(host, config, repository, source, None, progress, interrupt).await?;
-        let see_log = format!("preview build {} {}", source.repo, source.branch);
         let closure =
-            deploy::closure(host, config, repository, source, &commit, &see_log, progress, interrupt).await?;
+            deploy::closure(host, config, repository, source, &commit, None, progress, interrupt).await?;
         Ok((commit, closure))
     };
     let what = || format!("{} of {}", source.branch, source.repo);

@@ -58,7 +58,8 @@ pub(super) async fn target(
         Source { repo: record.repo.clone(), branch: record.branch.clone(), pull: record.pull, commit };
     let commit = fetch(host, config, record.repository, &source, Some(record), progress, interrupt).await?;
     let see_log = format!("preview logs {} --build", record.slug);
-    let closure = closure(host, config, record.repository, &source, &commit, &see_log, progress, interrupt);
+    let closure =
+        closure(host, config, record.repository, &source, &commit, Some(&see_log), progress, interrupt);
     let closure = match closure.await {
         Ok(closure) => {
             host.state.set_last_build(record.id, closure.id).await?;
@@ -129,7 +130,7 @@ pub(super) async fn closure(
     repository: RepositoryId,
     source: &Source,
     commit: &CommitSha,
-    see_log: &str,
+    see_log: Option<&str>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<PreviewClosure, DeployError> {

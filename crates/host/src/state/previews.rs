@@ -258,6 +258,13 @@ impl State {
         self.update_preview(id, "record a database", statement.bind(id.get())).await
     }
 
+    /// Records a hash of what the services of a preview were told at their last
+    /// start.
+    pub async fn set_inputs(&self, id: PreviewId, inputs: &str) -> Result<(), StateError> {
+        let statement = sqlx::query("UPDATE previews SET inputs = ? WHERE id = ?");
+        self.update_preview(id, "record what a preview was told", statement.bind(inputs).bind(id.get())).await
+    }
+
     /// Records what somebody wants of a preview.
     pub async fn set_preview_wanted(&self, id: PreviewId, wanted: Wanted) -> Result<(), StateError> {
         let statement = sqlx::query("UPDATE previews SET wanted = ? WHERE id = ?");

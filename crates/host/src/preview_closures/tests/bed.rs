@@ -82,7 +82,12 @@ impl Bed {
         files: &'a NixFiles,
         settings: &'a [(&'a str, &'a str)],
     ) -> ClosureRequest<'a> {
-        ClosureRequest { files, settings, limits: &self.limits, see_log: "preview logs fix-login --build" }
+        ClosureRequest {
+            files,
+            settings,
+            limits: &self.limits,
+            see_log: Some("preview logs fix-login --build"),
+        }
     }
 
     pub(super) async fn closure(&self, files: &NixFiles) -> Result<PreviewClosure, PreviewClosureError> {
