@@ -21,6 +21,9 @@ Examples:
 /// starts it in a container of its own, runs its setup service and its app
 /// services and waits until it answers. What fails is kept for a look, as
 /// `failed`; what is interrupted is taken back.
+///
+/// Also a pull request from a fork gets the secrets that the operator grants to
+/// OWNER/REPO: look at its commit first, and name it with `--commit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
