@@ -18,7 +18,7 @@ mod payload;
 mod signature;
 mod spool;
 
-pub use command::{Command, CommitPrefix, MARK};
+pub use command::{Command, CommitPrefix};
 pub use event::{
     CommentEvent, Event, Ignored, Login, PayloadError, PullRequestAction, PullRequestEvent, PullState,
 };

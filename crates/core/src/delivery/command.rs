@@ -7,11 +7,6 @@ use thiserror::Error;
 
 use crate::CommitSha;
 
-/// The hidden mark of `berthd`'s own comment, by which it finds the comment
-/// again. A comment with an HTML comment in it has no commands, so this one
-/// has none either, although it may show people a command to paste.
-pub const MARK: &str = "<!-- berth-preview -->";
-
 const WORD: &str = "/preview";
 /// The most bytes of a malformed command that are kept.
 const SHOWN_MAX: usize = 80;
@@ -38,7 +33,8 @@ impl Command {
     ///
     /// No command are: lines in a block of code, quoted lines, and anything in
     /// a comment that has an HTML comment in it, since what nobody sees must
-    /// not act.
+    /// not act. Berth's own comment has one ([`MARKER`](crate::comment::MARKER)),
+    /// so the line to paste that it shows is none.
     pub fn parse(comment: &str) -> Option<Self> {
         if comment.contains("<!--") {
             return None;
@@ -188,7 +184,10 @@ mod tests {
 
     #[test]
     fn the_comment_of_berthd_commands_nothing() {
-        assert_eq!(Command::parse(&format!("{MARK}\nTo approve, write:\n/preview {SHA}\n")), None);
+        assert_eq!(
+            Command::parse(&format!("{}\nTo approve, write:\n/preview {SHA}\n", crate::comment::MARKER)),
+            None
+        );
     }
 
     #[test]
