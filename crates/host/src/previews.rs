@@ -26,6 +26,7 @@ mod restart;
 mod route;
 mod services;
 mod told;
+mod units;
 mod update;
 
 use std::time::Duration;

@@ -29,6 +29,11 @@ pub trait Systemd: Send + Sync {
     /// there are. A container that is not in the answer is inactive.
     async fn unit_states(&self) -> Result<BTreeMap<ContainerName, UnitState>, SystemdError>;
 
+    /// The containers that systemd has started again by itself since somebody
+    /// last started them: after a crash, or a reboot from inside. What is no part
+    /// of their boot is down.
+    async fn restarted(&self) -> Result<BTreeSet<ContainerName>, SystemdError>;
+
     /// Starts a container and waits until the system inside says it is ready.
     ///
     /// systemd goes on with a start whose caller has gone. So when the

@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) caddy: FakeCaddyState,
     pub(crate) network: FakeNetworkState,
     pub(crate) github: FakeGitHubState,
+    /// What systemd has started again by itself.
+    pub(crate) restarted: BTreeSet<ContainerName>,
     /// Services that fail whenever they are started, in every container.
     pub(crate) failing_services: BTreeSet<String>,
     /// The services that run in containers, with the environment file that
@@ -238,6 +240,14 @@ impl FakeWorld {
         self.unload(name);
     }
 
+    /// A reboot from inside: systemd brings the container back by itself, and
+    /// its services that are no part of its boot stay down.
+    pub fn reboot_inside(&self, name: ContainerName) {
+        let mut inner = self.lock();
+        inner.services.remove(&name);
+        inner.restarted.insert(name);
+    }
+
     /// Everything that the host has of containers, in words: empty on a host
     /// that was cleaned up.
     pub fn leftovers(&self) -> Vec<String> {
@@ -318,6 +328,7 @@ impl FakeWorld {
     pub(crate) fn unload(&self, name: ContainerName) {
         self.lock().units.remove(&name);
         self.lock().services.remove(&name);
+        self.lock().restarted.remove(&name);
         let _ = fs::remove_dir_all(self.layout.interfaces_dir().join(name.interface()));
         let _ = fs::remove_file(self.layout.machines_dir().join(name.to_string()));
     }

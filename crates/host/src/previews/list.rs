@@ -11,6 +11,7 @@ use berth_core::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::units::Units;
 use super::{PreviewError, find};
 use crate::host::Host;
 use crate::state::{BerthRecord, PreviewRecord};
@@ -27,7 +28,8 @@ pub struct PreviewView {
     /// The pull request, if it is one.
     pub pull: Option<PullNumber>,
     /// What it is in: its phase, or `stopped` when its container does not run
-    /// although it should.
+    /// although it should, `not set up` when it restarted by itself and nobody
+    /// has started its services since.
     pub state: String,
     /// Why, or why its last update came to nothing.
     pub reason: Option<String>,
@@ -61,7 +63,7 @@ pub struct PreviewView {
     pub expires_at: Option<Timestamp>,
 }
 
-/// All previews, by slug. Asks systemd once, however many there are.
+/// All previews, by slug. Asks systemd twice, however many there are.
 pub async fn list(host: &Host) -> Result<Vec<PreviewView>, PreviewError> {
     let records = host.state.previews().await?;
     if records.is_empty() {
@@ -95,13 +97,13 @@ pub async fn container_of(host: &Host, slug: &Name) -> Result<ContainerName, Pre
 
 /// What the host has, looked at once.
 struct Seen {
-    units: BTreeMap<ContainerName, UnitState>,
+    units: Units,
     berths: BTreeMap<i64, BerthRecord>,
 }
 
 impl Seen {
     async fn of(host: &Host) -> Result<Self, PreviewError> {
-        let units = host.tools.systemd.unit_states().await?;
+        let units = Units::of(host).await?;
         let berths = host.state.berths(Some(berth_core::Kind::Preview)).await?;
         Ok(Self { units, berths: berths.into_iter().map(|berth| (berth.id.get(), berth)).collect() })
     }
@@ -136,9 +138,12 @@ impl Seen {
     }
 
     fn state(&self, record: &PreviewRecord, berth: Option<&BerthRecord>) -> String {
-        let unit = berth.and_then(|berth| self.units.get(&berth.container)).copied();
+        let container = berth.map(|berth| berth.container);
         let should_run = matches!(record.phase, PreviewPhase::Running | PreviewPhase::Ready);
-        match unit.unwrap_or(UnitState::Inactive) {
+        if should_run && container.is_some_and(|container| self.units.lacks_services(container)) {
+            return "not set up".to_owned();
+        }
+        match container.map_or(UnitState::Inactive, |container| self.units.state(container)) {
             UnitState::Inactive | UnitState::Failed if should_run => "stopped".to_owned(),
             UnitState::Activating if should_run => "starting".to_owned(),
             UnitState::Deactivating if should_run => "stopping".to_owned(),

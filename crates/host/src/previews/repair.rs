@@ -11,8 +11,9 @@ use berth_core::PreviewId;
 
 use self::cut_short::cut_short;
 pub(crate) use self::strays::{Stray, StrayError, Strays, strays};
-use self::strays::{expected, is_down, serves_nothing};
+use self::strays::{expected, serves_nothing};
 use super::restart::{restart_locked, serving};
+use super::units::Units;
 use super::{config, new_berth, route};
 use crate::agents::{Actor, chain};
 use crate::database_password;
@@ -125,9 +126,9 @@ async fn start_if_down(
     let Some(now) = host.state.preview_of(id).await.map_err(|error| chain(&error))? else {
         return Ok(None);
     };
-    let units = host.tools.systemd.unit_states().await.map_err(|error| chain(&error))?;
-    let unit = serving(host, &now).await.ok().and_then(|berth| units.get(&berth.container)).copied();
-    if now.is_half_way() || !now.phase.is_served() || !is_down(unit) {
+    let units = Units::of(host).await.map_err(|error| chain(&error))?;
+    let container = serving(host, &now).await.ok().map(|berth| berth.container);
+    if now.is_half_way() || !now.phase.is_served() || !units.is_down(container) {
         return Ok(None);
     }
     let config = config(host).map_err(|error| chain(&error))?;

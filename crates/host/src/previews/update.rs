@@ -3,11 +3,12 @@
 use berth_core::config::PreviewConfig;
 use berth_core::guest;
 use berth_core::preview_phase::PreviewEvent;
-use berth_core::{CommitSha, Name, PreviewPhase, UnitState};
+use berth_core::{CommitSha, Name, PreviewPhase};
 
 use super::again::deploy_again;
 use super::deploy::{self, Failed, Target};
 use super::restart::serving;
+use super::units::Units;
 use super::{
     DeployError, PreviewError, config, database, find, locked, new_berth, note, ready, route, services,
 };
@@ -147,7 +148,7 @@ impl Update<'_> {
         let Some(old) = old else {
             return self.switch(&target, None).await;
         };
-        let runs = host.tools.systemd.unit_states().await?.get(&old.container) == Some(&UnitState::Active);
+        let runs = Units::of(host).await?.runs(old.container);
         let is_same = runs
             && !options.is_forced
             && old.system == target.closure.system

@@ -71,6 +71,11 @@ impl Systemd for FakeSystemd {
         Ok(self.world.lock().units.iter().map(|(name, unit)| (*name, unit.state)).collect())
     }
 
+    async fn restarted(&self) -> Result<BTreeSet<ContainerName>, SystemdError> {
+        self.world.pass("systemd.restarted", Moment::Before).await.map_err(SystemdError::List)?;
+        Ok(self.world.lock().restarted.clone())
+    }
+
     async fn start(&self, name: ContainerName, deadline: Duration) -> Result<(), SystemdError> {
         let call = format!("systemd.start {name}");
         let pass = async |moment| self.world.pass(&call, moment).await.map_err(SystemdError::Start);
@@ -79,6 +84,7 @@ impl Systemd for FakeSystemd {
             return pass(Moment::After).await;
         }
         self.world.lock().journals.remove(&name);
+        self.world.lock().restarted.remove(&name);
         let starts = *self.world.lock().starts.entry(name).and_modify(|starts| *starts += 1).or_insert(1);
         if starts > START_LIMIT {
             return Err(self.fail(name, UnitState::Failed, &call, "start request repeated too quickly"));

@@ -34,6 +34,11 @@ impl Systemd for SystemdUnits {
         units::parse(output.whole_stdout().map_err(SystemdError::List)?)
     }
 
+    async fn restarted(&self) -> Result<BTreeSet<ContainerName>, SystemdError> {
+        let output = restarts_invocation().run().await.map_err(SystemdError::List)?;
+        Ok(units::restarted(&output.stdout.text()))
+    }
+
     async fn start(&self, name: ContainerName, deadline: Duration) -> Result<(), SystemdError> {
         let dropped = StopWhenDropped::new(name.unit());
         let started = start_invocation(name, deadline).run().await;
@@ -115,6 +120,13 @@ fn list_invocation() -> Invocation {
         .args(["--all", "--output=json", "container@*.service"])
         .keep(16 << 20)
         .aim("list the containers' units")
+}
+
+fn restarts_invocation() -> Invocation {
+    systemctl("show")
+        .args(["--property=Id", "--property=NRestarts", "container@*.service"])
+        .keep(16 << 20)
+        .aim("ask which containers restarted by themselves")
 }
 
 fn start_invocation(name: ContainerName, deadline: Duration) -> Invocation {

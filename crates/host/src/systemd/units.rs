@@ -1,6 +1,6 @@
 //! Reading what `systemctl list-units` prints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_core::{ContainerName, UnitState};
 use serde::Deserialize;
@@ -24,6 +24,17 @@ pub(super) fn parse(json: &[u8]) -> Result<BTreeMap<ContainerName, UnitState>, S
     ours.map(|(name, unit)| Ok((name, state(name, unit)?))).collect()
 }
 
+/// The containers of Berth with a count above 0 in the output of `show
+/// --property=Id --property=NRestarts`: a block a unit, a line a property.
+pub(super) fn restarted(text: &str) -> BTreeSet<ContainerName> {
+    let blocks = text.split("\n\n").filter_map(|block| {
+        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        let container = ContainerName::from_unit(value("Id")?)?;
+        (value("NRestarts")?.parse::<u32>().ok()? > 0).then_some(container)
+    });
+    blocks.collect()
+}
+
 fn state(container: ContainerName, unit: &Unit) -> Result<UnitState, SystemdError> {
     // From systemd 254 on a unit between two tries is `inactive` or `failed`
     // for a moment, with a sub-state that tells what follows.
@@ -43,6 +54,15 @@ fn state(container: ContainerName, unit: &Unit) -> Result<UnitState, SystemdErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_restarted_by_itself_is_told_and_other_containers_are_left_out() {
+        let text = "NRestarts=0\nId=container@p1.service\n\nNRestarts=2\nId=container@p2.service\n\n\
+                    Id=container@web.service\nNRestarts=3\n\nId=container@a7.service\nNRestarts=1\n";
+        let containers: Vec<String> = restarted(text).iter().map(ToString::to_string).collect();
+        assert_eq!(containers, ["a7", "p2"]);
+        assert!(restarted("").is_empty());
+    }
 
     fn unit(name: &str, active: &str, sub: &str) -> String {
         format!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use berth_core::{PreviewId, UnitState};
+use berth_core::PreviewId;
 use thiserror::Error;
 
 use crate::database_password::{self, DatabasePasswordError};
@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::lock::{LockError, LockName};
 use crate::postgres::PostgresError;
 use crate::previews::restart::serving;
+use crate::previews::units::Units;
 use crate::previews::{DeployError, route};
 use crate::repos::RepoError;
 use crate::routes::{Difference, Expect, Expected, RouteError};
@@ -118,7 +119,7 @@ pub(crate) async fn strays(host: &Host) -> Result<Strays, StrayError> {
     let sources = strays.known(host.tools.repos.list()).unwrap_or_default();
     let passwords = strays.known(database_password::list(&host.layout)).unwrap_or_default();
     let databases = strays.known(databases(host).await).unwrap_or_default();
-    let units = host.tools.systemd.unit_states().await?;
+    let units = Units::of(host).await?;
     let records = host.state.previews().await?;
     let ids: BTreeSet<PreviewId> = records.iter().map(|record| record.id).collect();
     let with_database: BTreeSet<PreviewId> =
@@ -138,8 +139,7 @@ pub(crate) async fn strays(host: &Host) -> Result<Strays, StrayError> {
         let others = berths.iter().filter(|berth| serves_nothing(record, berth));
         found.extend(others.cloned().map(Stray::Berth));
         let serving = berths.iter().find(|berth| Some(berth.id) == record.berth);
-        let unit = serving.and_then(|berth| units.get(&berth.container)).copied();
-        if record.phase.is_served() && is_down(unit) {
+        if record.phase.is_served() && units.is_down(serving.map(|berth| berth.container)) {
             found.push(Stray::Down(record.clone()));
         }
     }
@@ -163,10 +163,6 @@ async fn differences(host: &Host) -> Result<Vec<Difference>, StrayError> {
 /// not the one that serves or is kept, or it is half removed.
 pub(super) fn serves_nothing(record: &PreviewRecord, berth: &BerthRecord) -> bool {
     Some(berth.id) != record.berth || berth.is_half_way()
-}
-
-pub(super) fn is_down(unit: Option<UnitState>) -> bool {
-    matches!(unit, None | Some(UnitState::Inactive | UnitState::Failed))
 }
 
 /// What the route files should be; nothing where no preview was ever

@@ -59,6 +59,7 @@ const SHORT: [&str; 13] = [
     "containers.remove",
     "systemd.set_limits",
     "systemd.unit_states",
+    "systemd.restarted",
     "guests.replace_file",
     "guests.start_units",
     "guests.unit_tail",

@@ -291,7 +291,7 @@ async fn an_update_that_the_hosts_reboot_cut_short_is_taken_back_and_the_old_sit
 }
 
 #[tokio::test]
-async fn a_list_asks_systemd_once_however_many_previews_there_are() {
+async fn a_list_asks_systemd_two_questions_however_many_previews_there_are() {
     let bed = Bed::new().await;
     for number in 0..4 {
         let branch = format!("branch-{number}");
@@ -300,7 +300,7 @@ async fn a_list_asks_systemd_once_however_many_previews_there_are() {
     }
     let before = bed.world.calls().len();
     assert_eq!(list(&bed.host).await.expect("listed").len(), 4);
-    assert_eq!(bed.world.calls()[before..], ["systemd.unit_states"]);
+    assert_eq!(bed.world.calls()[before..], ["systemd.unit_states", "systemd.restarted"]);
 }
 
 #[tokio::test]
@@ -387,4 +387,22 @@ async fn a_tool_that_is_down_keeps_nothing_else_from_its_repair() {
     bed.world.clear_faults();
     assert_eq!(bed.reconcile().await.left, [""; 0]);
     bed.assert_agree("with all tools").await;
+}
+
+#[tokio::test]
+async fn a_container_that_rebooted_itself_is_not_called_ready_and_is_set_up_again() {
+    let bed = Bed::new().await;
+    let record = bed.create("main").await.expect("created");
+    let container = bed.container(&record).await;
+
+    bed.world.reboot_inside(container);
+    assert_eq!(bed.states().await, ["site-main not set up"]);
+    assert_eq!(bed.reconcile().await.done, ["started the preview `site-main`"]);
+    assert_eq!(bed.states().await, ["site-main ready"]);
+    bed.assert_serves("site-main", 1, "after a repair").await;
+
+    bed.world.reboot_inside(container);
+    let updated = bed.update("site-main").await.expect("updated");
+    assert_eq!(updated.kind, UpdateKind::Switched, "what does not run is not handed anything");
+    bed.assert_serves("site-main", 1, "after an update").await;
 }
