@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// How many connections a preview may have at once. PostgreSQL allows 100 in
 /// all unless it is told otherwise.
-pub const CONNECTIONS_MAX: u32 = 50;
+pub const CONNECTIONS_MAX: u32 = 20;
 
 /// Whether there is a role of this name, who owns the database of this name,
 /// and whether that is one that a `DROP` was stopped in

@@ -72,6 +72,9 @@ pub(super) async fn target(
             return Err(error);
         }
     };
+    if !record.is_trusted && !closure.meta.host_secrets.is_empty() {
+        progress.line("it asks for secrets of the host, and a pull request gets none unless it is trusted");
+    }
     let environment = told::environment(host, config, record, &commit, &closure.meta)?;
     let inputs = environment::digest(&host.layout, host.config.subnet, &environment)?;
     Ok(Target { commit, closure, environment, inputs })

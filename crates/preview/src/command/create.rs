@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use berth_core::slug::check_slug;
 use berth_core::{Name, Ttl};
-use berth_host::previews::{self, CreateOptions, PreviewView};
+use berth_host::previews::{self, CreateOptions, PreviewView, Source};
 use berth_term::{Code, Context, Failure, interrupt, stdout};
 
 use super::source::SourceArgs;
@@ -22,8 +22,8 @@ Examples:
 /// services and waits until it answers. What fails is kept for a look, as
 /// `failed`; what is interrupted is taken back.
 ///
-/// Also a pull request from a fork gets the secrets that the operator grants to
-/// OWNER/REPO: look at its commit first, and name it with `--commit`.
+/// A pull request gets no secrets of the host, as whoever opened it decides what
+/// happens to them, unless you say `--trusted`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -41,6 +41,11 @@ pub(crate) struct Args {
     /// calls.
     #[arg(long, value_name = "TIME")]
     ttl: Option<Ttl>,
+
+    /// Give the pull request the secrets that the operator grants to OWNER/REPO,
+    /// now and at every update
+    #[arg(long, requires = "pr")]
+    trusted: bool,
 
     /// Return when its services are being started, without waiting for an answer
     #[arg(long)]
@@ -60,16 +65,17 @@ const TAKING_BACK: &str =
     "interrupted: taking back what was done (once more to leave it to `preview doctor --fix`)";
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
-    let Args { source, slug, ttl, no_wait, rollback, json } = args;
+    let Args { source, slug, ttl, trusted, no_wait, rollback, json } = args;
     let host = context.host().await?;
+    let source = Source::from(source);
     let options = CreateOptions {
-        source: source.into(),
+        // Who may call this program may give a branch all that is granted.
+        is_trusted: source.pull.is_none() || trusted,
+        source,
         slug,
         ttl,
         wait: !no_wait,
         keeps_failed: !rollback,
-        // Who may call this program may give it all that the operator grants.
-        is_trusted: true,
     };
     let interrupt = interrupt::listen(&context.screen, TAKING_BACK)?;
     let work = context.screen.work(None);

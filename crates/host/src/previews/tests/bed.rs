@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_millis(10);
 /// What is not dropped for an interrupt: it has short deadlines of its own, or
 /// goes on when it is dropped.
-const SHORT: [&str; 13] = [
+const SHORT: [&str; 14] = [
     "systemd.revert",
     "firewall.unpin",
     "nixos-container.destroy",
