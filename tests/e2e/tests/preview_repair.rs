@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_e2e::{Preview, PreviewHost, Repository, Running, Signal, TestHost, fixture, preview, wait_until};
+use berth_e2e::{
+    Preview, PreviewHost, Repository, Running, Signal, TestHost, fixture, json, preview, wait_until,
+};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -135,4 +137,20 @@ fn after_a_reboot_all_previews_that_should_run_come_back() {
     for slug in ["site-main", "app-main"] {
         Preview::attach(&host, slug).destroy();
     }
+}
+
+#[test]
+fn a_container_that_rebooted_itself_is_not_called_ready_and_comes_back_with_its_services() {
+    let host = Arc::new(PreviewHost::boot("reboot-inside"));
+    let site = host.forge().repository("acme/site", fixture("static"));
+    let preview_of_it = Preview::create(&host, &site);
+    let before = preview_of_it.page("/");
+    // The connection dies with the container, in one way or another.
+    preview_of_it.run_as_root("systemctl reboot --force").run();
+    wait_until(SOON, "it is told that it is not set up", || {
+        let told = preview_of_it.command("info").arg("--json").ok();
+        json(&told)["state"] == "not set up"
+    });
+    repair(&host, "after a reboot from inside");
+    assert_eq!(preview_of_it.page("/"), before);
 }
