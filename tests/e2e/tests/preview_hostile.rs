@@ -58,7 +58,18 @@ fn build(host: &PreviewHost, name: &str) -> Output {
 #[track_caller]
 fn error(output: &Output) -> String {
     let start = output.stderr.find("error: could not").unwrap_or_else(|| panic!("no error: {output}"));
-    without_bad_path(&without_sizes(&without_hashes(&output.stderr[start..])))
+    without_log_number(&without_bad_path(&without_sizes(&without_hashes(&output.stderr[start..]))))
+}
+
+/// The number in `closure-7.log`: builds run at the same time.
+fn without_log_number(text: &str) -> String {
+    const WORDS: &str = "/closure-";
+    match text.split_once(WORDS) {
+        Some((before, after)) => {
+            format!("{before}{WORDS}N{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// The hash in `store path 'HASH-name'`.

@@ -17,6 +17,9 @@ use crate::state::{BerthRecord, PreviewRecord};
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long nobody must have been seen at the old site before it goes. Caddy
+/// looks every half a second at most for connections to close.
+const QUIET: Duration = Duration::from_secs(1);
 /// How often the services are looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -97,19 +100,23 @@ async fn refuse_failed_service(host: &Host, meta: &Meta, berth: &BerthRecord) ->
     }
 }
 
-/// Waits until the host has no connection to a berth any more, or the deadline
-/// for it has passed.
+/// Waits until the host has had no connection to a berth for a while, or the
+/// deadline for it has passed. Only then: visitors whose own connections are
+/// being closed by the reload are still led to the old berth for a moment, and
+/// between two of their requests there is nothing to be seen.
 pub(super) async fn drain(host: &Host, config: &PreviewConfig, berth: &BerthRecord, interrupt: &Interrupt) {
     let Ok(address) = route::address(host, berth) else { return };
     let end = Instant::now() + duration(config.deadlines.drain);
-    while Instant::now() < end && !interrupt.is_interrupted() {
+    let mut last_seen = Instant::now();
+    while Instant::now() < end && last_seen.elapsed() < QUIET && !interrupt.is_interrupted() {
         match host.tools.network.connections(address) {
-            Ok(0) => return,
-            Ok(_) => tokio::time::sleep(PAUSE).await,
+            Ok(0) => {}
+            Ok(_) => last_seen = Instant::now(),
             Err(error) => {
                 tracing::warn!(%error, "open connections cannot be counted");
                 return;
             }
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
