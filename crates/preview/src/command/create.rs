@@ -26,6 +26,7 @@ Examples:
 /// happens to them, unless you say `--trusted`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: SourceArgs,
