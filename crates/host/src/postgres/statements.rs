@@ -130,7 +130,7 @@ mod tests {
             let verb = if is_there { "ALTER" } else { "CREATE" };
             assert_eq!(
                 before,
-                format!("{verb} ROLE berth_d42 LOGIN NOCREATEDB NOCREATEROLE CONNECTION LIMIT 50 PASSWORD '")
+                format!("{verb} ROLE berth_d42 LOGIN NOCREATEDB NOCREATEROLE CONNECTION LIMIT 20 PASSWORD '")
             );
             let verifier = rest.strip_suffix('\'').expect("the end of the string");
             assert!(verifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=$:".contains(&b)), "{said}");
