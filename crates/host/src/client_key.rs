@@ -1,8 +1,8 @@
 //! Berth's own client key, with which it enters its containers.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +10,8 @@ use berth_core::Layout;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use thiserror::Error;
+
+use crate::private_folder::private_folder;
 
 /// What the key calls itself in an `authorized_keys` file.
 const COMMENT: &str = "berth";
@@ -128,16 +130,6 @@ impl Drop for Aside {
     }
 }
 
-fn private_folder(folder: &Path) -> io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => fs::set_permissions(folder, Permissions::from_mode(0o700)),
-    }
-}
-
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     // What a killed process with our id left.
     let _ = fs::remove_file(path);
@@ -152,6 +144,9 @@ fn sync(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn layout() -> (tempfile::TempDir, Layout) {

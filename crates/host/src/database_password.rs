@@ -5,9 +5,9 @@
 //! the lock of the preview.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use berth_core::{Layout, PreviewId};
@@ -16,6 +16,7 @@ use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::private_folder::private_folder;
 use crate::replace_file::replace_file;
 
 /// As many bits as the hash that PostgreSQL derives its keys with.
@@ -119,7 +120,7 @@ fn make(layout: &Layout, path: &Path) -> Result<SecretString, DatabasePasswordEr
         move |source| DatabasePasswordError::Io { action, path, source }
     };
     let folder = layout.secrets_dir();
-    own_folder(layout).map_err(failed("make", &folder))?;
+    private_folder(&folder).map_err(failed("make", &folder))?;
     let password = random_hex().map_err(DatabasePasswordError::Make)?;
     replace_file(path, password.as_bytes(), 0o600).map_err(failed("write", path))?;
     Ok(SecretString::from(password.as_str()))
@@ -138,20 +139,10 @@ fn random_hex() -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Makes the folder of secrets, for root alone, or closes it to others.
-pub(crate) fn own_folder(layout: &Layout) -> io::Result<()> {
-    let folder = layout.secrets_dir();
-    if let Some(parent) = folder.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use secrecy::ExposeSecret;
 
     use super::*;

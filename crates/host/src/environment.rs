@@ -12,6 +12,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::database_password::{self, DatabasePasswordError};
+use crate::private_folder::private_folder;
 use crate::replace_file::replace_file;
 use crate::secret_file::{self, SecretFileError};
 
@@ -134,7 +135,7 @@ fn salt(layout: &Layout) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
     let mut salt = Zeroizing::new(vec![0; SALT_LENGTH]);
     rustix::rand::getrandom(salt.as_mut_slice(), rustix::rand::GetRandomFlags::empty())
         .map_err(|error| fail(error.into()))?;
-    database_password::own_folder(layout).map_err(fail)?;
+    private_folder(&layout.secrets_dir()).map_err(fail)?;
     replace_file(&path, &salt, 0o600).map_err(fail)?;
     Ok(salt)
 }

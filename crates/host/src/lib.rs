@@ -47,6 +47,7 @@ mod prepare;
 pub mod preview_closures;
 pub mod previews;
 pub mod printable;
+mod private_folder;
 pub mod progress;
 pub mod reconcile;
 mod replace_file;
