@@ -14,11 +14,9 @@ use std::time::Duration;
 use berth_core::limits::Memory;
 use thiserror::Error;
 
-use crate::exec::{ExecError, Exit, Invocation, Output, Stdin, Watcher};
+use crate::exec::{ExecError, Exit, Invocation, Output, PATH, Stdin, Watcher, unexpanded};
 use crate::stop_when_dropped::StopWhenDropped;
 
-/// Where the program and what it calls are looked for.
-const PATH: &str = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long after its deadline a program is killed that does not end.
 const GRACE: Duration = Duration::from_secs(5);
 /// systemd's exit status where the user does not exist (systemd.exec(5)).
@@ -233,19 +231,13 @@ impl Confined {
         // and so itself; the rest of the unit goes with it.
         call.args(["--", "timeout", "--foreground"])
             .args([format!("--kill-after={}s", GRACE.as_secs()), format!("{seconds}s")])
-            .args(self.argv.iter().map(unexpanded))
+            .args(self.argv.iter().map(|arg| match arg.to_str() {
+                Some(text) => unexpanded(text).into(),
+                None => arg.clone(),
+            }))
             .aim(self.aim.clone())
             .keep(self.keep)
             .deadline(self.deadline + 4 * GRACE)
-    }
-}
-
-/// An argument as it must be given to systemd, which replaces `$NAME` and
-/// `${NAME}` in commands.
-fn unexpanded(arg: &OsString) -> OsString {
-    match arg.to_str() {
-        Some(text) => text.replace('$', "$$").into(),
-        None => arg.clone(),
     }
 }
 

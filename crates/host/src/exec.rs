@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use child::{GRACE, settle};
 pub use error::ExecError;
+pub(crate) use invocation::PATH;
 pub use invocation::{Call, Invocation, Stdin};
 pub use lines::Watcher;
 pub use output::{Captured, Exit, Output};
@@ -41,8 +42,14 @@ pub use relay::Relayed;
 
 /// Where a program would be found; nothing when it is not installed.
 pub fn find(program: &str) -> Option<PathBuf> {
-    let folders = invocation::PATH.split(':').map(Path::new);
+    let folders = PATH.split(':').map(Path::new);
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// An argument as it must be given to systemd, which replaces `$NAME` and
+/// `${NAME}` in commands. Not needed for `%`: only unit files have that.
+pub(crate) fn unexpanded(arg: &str) -> String {
+    arg.replace('$', "$$")
 }
 
 static STARTED: AtomicU64 = AtomicU64::new(0);

@@ -20,7 +20,7 @@ use super::lines::Watcher;
 use super::output::{self, Exit, Output, Tail};
 
 /// Where tools are looked for: NixOS first, then what other distributions use.
-pub(super) const PATH: &str = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/run/current-system/sw/bin:/run/wrappers/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Deadline of a tool whose invocation names none.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use berth_core::guest::AGENT_USER;
 use berth_core::{ContainerName, Kind};
 use thiserror::Error;
 
-use crate::exec::{ExecError, Exit, Invocation, Stdin};
+use crate::exec::{ExecError, Exit, Invocation, Stdin, unexpanded};
 use crate::printable::printable_line;
 
 /// Where programs are looked for when the system inside has no NixOS
@@ -175,12 +175,6 @@ impl Run {
     pub fn unit(&self) -> &OsStr {
         self.unit.as_ref()
     }
-}
-
-/// An argument as it must be given to systemd, which replaces `$NAME` and
-/// `${NAME}` in commands. Not needed for `%`: only unit files have that.
-fn unexpanded(arg: &str) -> String {
-    arg.replace('$', "$$")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use berth_core::meta::UnitName;
 use jiff::Timestamp;
 
 use super::{GuestError, GuestFile};
-use crate::exec::{ExecError, Invocation, Stdin, Watcher};
+use crate::exec::{ExecError, Invocation, Stdin, Watcher, unexpanded};
 use crate::printable::{printable, printable_line};
 use crate::stop_when_dropped::StopWhenDropped;
 
@@ -176,12 +176,6 @@ fn stop_invocation(name: ContainerName, unit: &UnitName) -> Invocation {
         .aim(format!("stop {unit} in {name}"))
         .deadline(ANSWER)
         .ends_without_us()
-}
-
-/// An argument as it must be given to systemd, which replaces `$NAME` and
-/// `${NAME}` in commands.
-fn unexpanded(arg: &str) -> String {
-    arg.replace('$', "$$")
 }
 
 #[cfg(test)]
