@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use berth_core::Phase;
 use berth_core::firewall::{Pin, Pins};
+use berth_core::{ContainerName, Phase};
 use thiserror::Error;
 
 use crate::host::Host;
@@ -110,6 +110,14 @@ pub async fn recorded_pins(host: &Host) -> Result<Pins, StateError> {
         }
     }
     Ok(pins)
+}
+
+/// The pin of a container that is to be removed. Outside the configured subnet
+/// nothing of it is pinned, and any address does.
+pub(crate) fn pin_of_removed(host: &Host, container: ContainerName) -> Pin {
+    let subnet = host.config.subnet;
+    let addresses = subnet.addresses(container.slot());
+    Pin { container, address: addresses.map_or(subnet.services_address(), |pair| pair.container) }
 }
 
 /// The pin of a berth; none when its slot lies outside the configured subnet,

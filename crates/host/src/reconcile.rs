@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use berth_core::firewall::Pin;
 use berth_core::{ContainerName, Kind, UnitState, Wanted};
 use thiserror::Error;
 
@@ -183,7 +182,7 @@ async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) ->
         if host.state.berth_in(container).await?.is_some() {
             continue;
         }
-        let left = agents::clear(host, pin_of(host, container), progress).await;
+        let left = agents::clear(host, firewall_table::pin_of_removed(host, container), progress).await;
         let mut reasons: Vec<String> = left.iter().map(|left| agents::chain(left)).collect();
         for pin in inventory.pins.iter().filter(|pin| pin.container == container) {
             let outcome = firewall_table::unpin(host, *pin).await;
@@ -211,7 +210,7 @@ async fn leftovers(host: &Host, progress: &dyn Progress, report: &mut Report) ->
 async fn unused_closures(host: &Host, progress: &dyn Progress, report: &mut Report) {
     let mut removed = closures::release_unused(host, progress).await;
     if let Some(config) = &host.config.preview {
-        let keep = usize::try_from(config.bounds.closures_kept).unwrap_or(usize::MAX);
+        let keep = config.bounds.closures_kept;
         removed.extend(preview_closures::release_unused(host, keep, progress).await);
     }
     match closures::remove_dead_builds(host).await {
@@ -234,12 +233,6 @@ pub(crate) async fn without_record(
     let recorded: BTreeSet<ContainerName> =
         host.state.berths(None).await?.into_iter().map(|record| record.container).collect();
     Ok(inventory.all_containers().difference(&recorded).copied().collect())
-}
-
-fn pin_of(host: &Host, container: ContainerName) -> Pin {
-    let addresses = host.config.subnet.addresses(container.slot());
-    let address = addresses.map_or(host.config.subnet.services_address(), |pair| pair.container);
-    Pin { container, address }
 }
 
 /// The agents that should run and do not, as after a reboot of the host.

@@ -107,7 +107,7 @@ pub struct Bounds {
     /// What a build must leave free on the store's file system.
     pub free: Memory,
     /// How many closures that no preview uses are kept.
-    pub closures_kept: u32,
+    pub closures_kept: usize,
 }
 
 /// How long the steps of a deployment may take.

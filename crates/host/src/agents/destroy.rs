@@ -3,7 +3,7 @@
 use berth_core::firewall::Pin;
 use berth_core::phase::Happening;
 use berth_core::plan::{self, Plan};
-use berth_core::{ContainerName, Kind, Name, Phase, Wanted};
+use berth_core::{Kind, Name, Phase, Wanted};
 
 use super::error::left_detail;
 use super::{Actor, AgentError, find, lock, note};
@@ -46,7 +46,7 @@ pub async fn destroy(
 /// The steps that a destroy would take, for `--dry-run`.
 pub async fn plan_destroy(host: &Host, name: &Name) -> Result<Plan, AgentError> {
     let record = find(host, name).await?;
-    Ok(plan::destroy(pin(host, &record)))
+    Ok(plan::destroy(firewall_table::pin_of_removed(host, record.container)))
 }
 
 /// Removes every agent that has outlived its time, and tells which. One that
@@ -85,7 +85,7 @@ pub(crate) async fn destroy_record(
     note(host, by, record, action, Outcome::Began, None).await;
     host.state.set_wanted(record.id, Wanted::Absent).await?;
     host.state.advance(record.id, record.phase, Happening::DestroyBegan, None).await?;
-    let left = clear(host, pin(host, record), progress).await;
+    let left = clear(host, firewall_table::pin_of_removed(host, record.container), progress).await;
     if !left.is_empty() {
         let reason = left_detail(&left).lines.join("; ");
         host.state.advance(record.id, Phase::Destroying, Happening::DestroyBegan, Some(&reason)).await?;
@@ -101,13 +101,4 @@ pub(crate) async fn destroy_record(
 /// Removes everything that the host has of a container. Its lock is held.
 pub(crate) async fn clear(host: &Host, pin: Pin, progress: &dyn Progress) -> Vec<LeftBehind> {
     apply_all(host, &plan::destroy(pin), progress).await
-}
-
-fn pin(host: &Host, record: &BerthRecord) -> Pin {
-    firewall_table::pin_of(host, record).unwrap_or_else(|| unpinned(host, record.container))
-}
-
-/// For a container outside the configured subnet: nothing of it is pinned.
-fn unpinned(host: &Host, container: ContainerName) -> Pin {
-    Pin { container, address: host.config.subnet.services_address() }
 }

@@ -151,7 +151,7 @@ pub(super) async fn closure(
         silent_time: duration(bounds.build_silence),
         closure_max: bounds.closure.bytes(),
         free_min: bounds.free.bytes(),
-        keep: usize::try_from(bounds.closures_kept).unwrap_or(usize::MAX),
+        keep: bounds.closures_kept,
     };
     let request = ClosureRequest { files: &files, settings: &[], limits: &limits, see_log };
     Ok(preview_closures::closure_for(host, &request, progress, interrupt).await?)

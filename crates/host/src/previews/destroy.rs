@@ -63,7 +63,7 @@ pub(super) async fn destroy_record(
     action: &'static str,
     progress: &dyn Progress,
 ) -> Result<Destroyed, PreviewError> {
-    note(host, by, record, None, action, Outcome::Began, None).await;
+    note(host, by, record, action, Outcome::Began, None).await;
     host.state.set_preview_wanted(record.id, Wanted::Absent).await?;
     host.state.advance_preview(record.id, record.phase, PreviewEvent::DestroyBegan, None).await?;
     let left = clear(host, record, progress).await?;
@@ -71,11 +71,11 @@ pub(super) async fn destroy_record(
         let reason = left.join("; ");
         let begun = PreviewEvent::DestroyBegan;
         host.state.advance_preview(record.id, PreviewPhase::Destroying, begun, Some(&reason)).await?;
-        note(host, by, record, None, action, Outcome::Failed, Some(reason)).await;
+        note(host, by, record, action, Outcome::Failed, Some(reason)).await;
         return Err(PreviewError::Destroy { slug: record.slug.clone(), left });
     }
     host.state.advance_preview(record.id, PreviewPhase::Destroying, PreviewEvent::Removed, None).await?;
-    note(host, by, record, None, action, Outcome::Succeeded, None).await;
+    note(host, by, record, action, Outcome::Succeeded, None).await;
     release_closures(host, progress).await;
     Ok(Destroyed::Removed)
 }
@@ -128,6 +128,5 @@ fn password(host: &Host, record: &PreviewRecord) -> Option<String> {
 /// Lets closures go that nobody has used for longest.
 async fn release_closures(host: &Host, progress: &dyn Progress) {
     let Some(config) = &host.config.preview else { return };
-    let keep = usize::try_from(config.bounds.closures_kept).unwrap_or(usize::MAX);
-    preview_closures::release_unused(host, keep, progress).await;
+    preview_closures::release_unused(host, config.bounds.closures_kept, progress).await;
 }

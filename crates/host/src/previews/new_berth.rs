@@ -3,13 +3,14 @@
 use berth_core::conf_file::{ContainerConf, NspawnFlag};
 use berth_core::phase::Happening;
 use berth_core::plan::{self, CreateRequest, Plan};
-use berth_core::{ContainerName, Kind, Phase};
+use berth_core::{Kind, Phase};
 
 use super::deploy::{Failed, Target};
 use super::{DeployError, told};
 use crate::agents::{Actor, Detail, left_detail};
 use crate::apply::{ApplyError, apply, apply_all};
 use crate::boot_report;
+use crate::firewall_table;
 use crate::host::{Host, duration};
 use crate::inventory;
 use crate::lock::Lock;
@@ -170,7 +171,8 @@ pub(super) async fn remove_locked(
         return Ok(Vec::new());
     };
     host.state.advance(now.id, now.phase, Happening::DestroyBegan, None).await?;
-    let left = crate::agents::clear(host, pin(host, now.container), progress).await;
+    let left =
+        crate::agents::clear(host, firewall_table::pin_of_removed(host, now.container), progress).await;
     if left.is_empty() {
         host.state.remove(now.id).await?;
         return Ok(Vec::new());
@@ -179,10 +181,4 @@ pub(super) async fn remove_locked(
     let reason = lines.join("; ");
     host.state.advance(now.id, Phase::Destroying, Happening::DestroyBegan, Some(&reason)).await?;
     Ok(lines)
-}
-
-fn pin(host: &Host, container: ContainerName) -> berth_core::firewall::Pin {
-    let addresses = host.config.subnet.addresses(container.slot());
-    let address = addresses.map_or(host.config.subnet.services_address(), |pair| pair.container);
-    berth_core::firewall::Pin { container, address }
 }
