@@ -84,8 +84,7 @@ fn preparation(host: &Host, name: &Name) -> Preparation {
     })
 }
 
-/// Writes an event. The operation itself has happened, so that the event
-/// cannot be written is only logged.
+/// Writes an event of an agent.
 async fn note(
     host: &Host,
     by: &Actor,
@@ -104,9 +103,7 @@ async fn note(
         outcome,
         detail,
     };
-    if let Err(error) = host.state.add_event(event).await {
-        tracing::error!(action, name = %record.name, %error, "the event could not be recorded");
-    }
+    host.note(event).await;
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use berth_core::{Config, Layout};
+use berth_core::{Config, Layout, Name};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ use crate::nftables::{Firewall, NftCli};
 use crate::nix::{Nix, NixCli};
 use crate::postgres::{Postgres, PostgresAdmin};
 use crate::repos::{GitRepos, Repos};
-use crate::state::{State, StateError};
+use crate::state::{NewEvent, State, StateError};
 use crate::systemd::{Systemd, SystemdUnits};
 
 /// The host as operations see it: where things lie, what is configured, what
@@ -100,6 +100,18 @@ impl Host {
         let state = State::open(&layout).await?;
         let locks = Locks::new(&layout);
         Ok(Self { layout, config, state, locks, tools, now: Timestamp::now })
+    }
+}
+
+impl Host {
+    /// Writes an event. What it tells has happened, so that it cannot be written
+    /// is only logged.
+    pub(crate) async fn note(&self, event: NewEvent) {
+        let (action, name) = (event.action.clone(), event.name.clone());
+        if let Err(error) = self.state.add_event(event).await {
+            let name = name.as_ref().map(Name::as_str);
+            tracing::error!(action, name, %error, "the event could not be recorded");
+        }
     }
 }
 

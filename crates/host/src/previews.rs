@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use berth_core::config::PreviewConfig;
 use berth_core::repo::{BranchName, CommitSha, PullNumber, RepoName};
-use berth_core::{ContainerName, Kind, Name};
+use berth_core::{Kind, Name};
 
 pub use self::build::{PreviewBuilt, build};
 pub use self::create::{CreateOptions, create};
@@ -142,13 +142,11 @@ async fn locked(
     }
 }
 
-/// Writes an event. The operation itself has happened, so that the event
-/// cannot be written is only logged.
+/// Writes an event of a preview.
 async fn note(
     host: &Host,
     by: &Actor,
     record: &PreviewRecord,
-    container: Option<ContainerName>,
     action: &'static str,
     outcome: Outcome,
     detail: Option<String>,
@@ -158,14 +156,12 @@ async fn note(
         actor: by.to_string(),
         kind: Kind::Preview,
         name: Some(record.slug.clone()),
-        container,
+        container: None,
         action: action.to_owned(),
         outcome,
         detail,
     };
-    if let Err(error) = host.state.add_event(event).await {
-        tracing::error!(action, slug = %record.slug, %error, "the event could not be recorded");
-    }
+    host.note(event).await;
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) async fn deploy_again(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Updated, PreviewError> {
-    note(host, by, &record, None, "update", Outcome::Began, None).await;
+    note(host, by, &record, "update", Outcome::Began, None).await;
     let failed_before = record.reason.clone().unwrap_or_else(|| "it failed before".to_owned());
     let reason = Some(failed_before.as_str());
     host.state.advance_preview(record.id, record.phase, PreviewEvent::UpdateBegan, reason).await?;
@@ -29,7 +29,7 @@ pub(super) async fn deploy_again(
     if !left.is_empty() {
         let event = PreviewEvent::Failed;
         host.state.advance_preview(record.id, PreviewPhase::Building, event, reason).await?;
-        note(host, by, &record, None, "update", Outcome::Failed, Some(left.join("; "))).await;
+        note(host, by, &record, "update", Outcome::Failed, Some(left.join("; "))).await;
         return Err(PreviewError::Destroy { slug: record.slug, left });
     }
     let mut deployment = FirstDeployment {
@@ -46,7 +46,7 @@ pub(super) async fn deploy_again(
     };
     match deployment.run().await {
         Ok(()) => {
-            note(host, by, &record, None, "update", Outcome::Succeeded, None).await;
+            note(host, by, &record, "update", Outcome::Succeeded, None).await;
             Ok(Updated { record: find(host, &record.slug).await?, kind: UpdateKind::Deployed })
         }
         // Also when it is interrupted: it was there before.

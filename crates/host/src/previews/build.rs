@@ -50,9 +50,7 @@ pub async fn build(
         outcome: if built.is_ok() { Outcome::Succeeded } else { Outcome::Failed },
         detail: Some(what()),
     };
-    if let Err(error) = host.state.add_event(event).await {
-        tracing::error!(%error, "the event could not be recorded");
-    }
+    host.note(event).await;
     match built {
         Ok((commit, closure)) => {
             Ok(PreviewBuilt { commit, system: closure.system, meta: closure.meta, size: closure.size })

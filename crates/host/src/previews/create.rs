@@ -50,7 +50,7 @@ pub async fn create(
     let config = config(host)?;
     refuse_reserved(config, options.slug.as_ref())?;
     let (record, _lock) = record(host, config, &options, by).await?;
-    note(host, by, &record, None, "create", Outcome::Began, None).await;
+    note(host, by, &record, "create", Outcome::Began, None).await;
     let mut deployment = FirstDeployment {
         host,
         config,
@@ -65,7 +65,7 @@ pub async fn create(
     };
     match deployment.run().await {
         Ok(()) => {
-            note(host, by, &record, None, "create", Outcome::Succeeded, None).await;
+            note(host, by, &record, "create", Outcome::Succeeded, None).await;
             find(host, &record.slug).await
         }
         Err(failed) => {
@@ -220,7 +220,7 @@ pub(super) async fn give_up(
 ) -> PreviewError {
     let Failed { source, mut details } = failed;
     let reason = chain(&source);
-    note(host, by, record, None, action, Outcome::Failed, Some(reason.clone())).await;
+    note(host, by, record, action, Outcome::Failed, Some(reason.clone())).await;
     let detail =
         if keeps { keep(host, record, &reason).await } else { take_back(host, record, by, progress).await };
     details.push(detail);

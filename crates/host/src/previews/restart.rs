@@ -94,7 +94,7 @@ async fn end(
     match up {
         Ok(()) => {
             advance(PreviewEvent::Answered, None).await?;
-            note(host, by, record, None, ACTION, Outcome::Succeeded, None).await;
+            note(host, by, record, ACTION, Outcome::Succeeded, None).await;
             Ok(())
         }
         Err(came_to_nothing) => {
@@ -107,7 +107,7 @@ async fn end(
 
 async fn failed(host: &Host, record: &PreviewRecord, failed: Failed, by: &Actor) -> PreviewError {
     let Failed { source, mut details } = failed;
-    note(host, by, record, None, ACTION, Outcome::Failed, Some(chain(&source))).await;
+    note(host, by, record, ACTION, Outcome::Failed, Some(chain(&source))).await;
     if !source.is_interrupt() {
         // What somebody changed inside may keep the container from ever starting.
         let lines = vec![format!("have a new container made with `preview update {} --force`", record.slug)];

@@ -109,17 +109,17 @@ struct Update<'a> {
 impl Update<'_> {
     async fn run(&mut self) -> Result<Updated, PreviewError> {
         let Self { host, record, by, .. } = *self;
-        note(host, by, record, None, "update", Outcome::Began, None).await;
+        note(host, by, record, "update", Outcome::Began, None).await;
         self.advance(PreviewEvent::UpdateBegan).await?;
         match self.bring_over().await {
             Ok(kind) => {
-                note(host, by, record, None, "update", Outcome::Succeeded, None).await;
+                note(host, by, record, "update", Outcome::Succeeded, None).await;
                 Ok(Updated { record: find(host, &record.slug).await?, kind })
             }
             Err(Failed { source, details }) => {
                 let reason = format!("its last update came to nothing: {}", chain(&source));
                 self.stay(Some(&reason)).await?;
-                note(host, by, record, None, "update", Outcome::Failed, Some(reason)).await;
+                note(host, by, record, "update", Outcome::Failed, Some(reason)).await;
                 let (slug, serves_on, source) = (record.slug.clone(), !self.has_lost_old, Box::new(source));
                 Err(PreviewError::Update { slug, serves_on, source, details })
             }
