@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use thiserror::Error;
 
 pub use self::daemon::DaemonConfig;
-pub use self::github::{ApiBase, ApiBaseError, GitHubConfig, GitHubCredentials};
+pub use self::github::{ApiBase, ApiBaseError, AppId, AppIdError, GitHubConfig, GitHubCredentials};
 pub use self::preview::{
     Bounds, CaddyConfig, Forge, ForgeError, PostgresConfig, PreviewConfig, PreviewDeadlines, SecretGrant,
 };

@@ -1,10 +1,12 @@
 //! What concerns pull requests: the section `[github]`.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+mod api_base;
+mod app_id;
 
-use thiserror::Error;
+use std::path::{Path, PathBuf};
 
+pub use self::api_base::{ApiBase, ApiBaseError};
+pub use self::app_id::{AppId, AppIdError};
 use super::check_absolute;
 use super::reader::Section;
 use crate::policy::{AllowList, Drafts, Labels, Policy, RepoPattern};
@@ -28,8 +30,8 @@ pub struct GitHubConfig {
 pub enum GitHubCredentials {
     /// An App, installed for the repositories.
     App {
-        /// Its number.
-        id: u64,
+        /// Its number or its client id.
+        id: AppId,
         /// The file with its private key.
         key: PathBuf,
     },
@@ -40,41 +42,14 @@ pub enum GitHubCredentials {
     },
 }
 
-/// The base of an API's addresses, without a `/` at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiBase(String);
-
-/// A text that is no base of an API.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "`{0}` is no base of an API: write such as `https://api.github.com`, without a user or a `/` at the end"
-)]
-pub struct ApiBaseError(String);
-
-impl ApiBase {
-    /// The base.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for ApiBase {
-    fn default() -> Self {
-        Self("https://api.github.com".to_owned())
-    }
-}
-
-impl FromStr for ApiBase {
-    type Err = ApiBaseError;
-
-    fn from_str(text: &str) -> Result<Self, ApiBaseError> {
-        let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-        let is_base = rest.is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-                && !rest.ends_with('/')
-                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/[]".contains(&b))
-        });
-        if is_base { Ok(Self(text.to_owned())) } else { Err(ApiBaseError(text.escape_debug().to_string())) }
+impl GitHubConfig {
+    /// All files with secrets.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        let credential = match &self.credentials {
+            GitHubCredentials::App { key, .. } => key,
+            GitHubCredentials::Token { path } => path,
+        };
+        std::iter::once(credential).chain(&self.webhook_secrets).map(PathBuf::as_path)
     }
 }
 
@@ -107,7 +82,7 @@ fn path(section: &mut Section, key: &'static str) -> Option<PathBuf> {
 
 fn credentials(section: &mut Section) -> Option<GitHubCredentials> {
     let token = path(section, "token");
-    let id: Option<u64> = section.parsed("app_id");
+    let id: Option<AppId> = section.parsed("app_id");
     let key = path(section, "app_key");
     match (token, id, key) {
         (Some(path), None, None) => Some(GitHubCredentials::Token { path }),
@@ -182,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_has_a_number_and_a_key() {
+    fn an_app_has_an_id_and_a_key() {
         let text = r#"
             [github]
             api = "http://127.0.0.1:8080/api/v3"
@@ -196,10 +171,22 @@ mod tests {
             label_forbid = "stay away"
         "#;
         let github = Config::parse(text).expect("a good file").github.expect("the section");
-        let app = GitHubCredentials::App { id: 4711, key: "/run/secrets/app.pem".into() };
-        assert_eq!((github.credentials, github.webhook_secrets.len()), (app, 2));
+        let id: AppId = "4711".parse().expect("an id");
+        let app = GitHubCredentials::App { id, key: "/run/secrets/app.pem".into() };
+        assert_eq!(github.credentials, app);
+        let files: Vec<_> = github.secret_files().map(|path| path.display().to_string()).collect();
+        assert_eq!(files, ["/run/secrets/app.pem", "/run/secrets/new", "/run/secrets/old"]);
         assert_eq!(github.policy.drafts, Drafts::Skip);
         assert_eq!(github.policy.labels.forbid, "stay away");
+        let by_client_id = text.replace("4711", "\"Iv23liAbC\"");
+        let github = Config::parse(&by_client_id).expect("a good file").github.expect("the section");
+        assert!(
+            matches!(github.credentials, GitHubCredentials::App { id, .. } if id.as_str() == "Iv23liAbC")
+        );
+        insta::assert_snapshot!(refusal(&text.replace("4711", "\"my app\"")), @"
+        the configuration has 1 problem:
+          `github.app_id`: `my app` is no id of a GitHub App: take its number or its client id from its settings
+        ");
     }
 
     #[test]
