@@ -75,6 +75,16 @@ pub trait GitHub: Send + Sync {
         text: &str,
     ) -> Result<CommentId, GitHubError>;
 
+    /// Puts Berth's reaction on a comment of somebody's, to answer it without a
+    /// word. The same one there already is success.
+    ///
+    /// The API has comments on pull requests below `issues`, and yet asks an
+    /// App for `pull_requests: write` here, by what the comment is on;
+    /// `issues: write` alone is refused. That is the permission with which
+    /// Berth comments: it needs no other one for this.
+    async fn react(&self, repo: &RepoName, comment: CommentId, reaction: Reaction)
+    -> Result<(), GitHubError>;
+
     /// The deployment of a commit to an environment: the newest one that Berth
     /// made, or a new one.
     async fn deployment(
@@ -106,6 +116,25 @@ pub trait GitHub: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommentId(pub u64);
+
+/// What Berth answers a comment with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// A thumb up: what the comment asks for is done.
+    ThumbUp,
+    /// A confused face: it is not.
+    Confused,
+}
+
+impl Reaction {
+    /// GitHub's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ThumbUp => "+1",
+            Self::Confused => "confused",
+        }
+    }
+}
 
 /// The number of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

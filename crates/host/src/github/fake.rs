@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ApiBase, CommentId, DeploymentId, DeploymentState, DeploymentStatus, Environment, GitHub, GitHubError,
+    Reaction,
 };
 use crate::fake::{FakeWorld, Moment};
 use crate::repos::Token;
@@ -23,8 +24,11 @@ pub(crate) struct FakeGitHubState {
     permissions: BTreeMap<(RepoName, Login), Permission>,
     comments: BTreeMap<CommentId, FakeComment>,
     deployments: BTreeMap<DeploymentId, FakeDeployment>,
+    /// Berth's, in the order in which they were made.
+    reactions: Vec<(CommentId, Reaction)>,
     last: u64,
     limited_until: Option<Timestamp>,
+    is_revoked: bool,
 }
 
 /// A comment with all that it ever said.
@@ -83,6 +87,11 @@ impl FakeWorld {
         self.lock().github.limited_until = until;
     }
 
+    /// Lets GitHub accept Berth's credentials no more, or again.
+    pub fn github_revokes(&self, is_revoked: bool) {
+        self.lock().github.is_revoked = is_revoked;
+    }
+
     /// Lets somebody else than Berth comment.
     pub fn github_comment(&self, repo: &RepoName, pull: PullNumber, text: &str) -> CommentId {
         self.lock().github.comment(repo, pull, false, text)
@@ -98,6 +107,13 @@ impl FakeWorld {
         let inner = self.lock();
         let comments = inner.github.comments.values();
         comments.filter(|comment| comment.repo == *repo && comment.pull == pull).cloned().collect()
+    }
+
+    /// What Berth answered a comment with, the oldest first.
+    pub fn github_reactions(&self, comment: CommentId) -> Vec<Reaction> {
+        let inner = self.lock();
+        let all = inner.github.reactions.iter();
+        all.filter(|(on, _)| *on == comment).map(|(_, reaction)| *reaction).collect()
     }
 
     /// All deployments, the oldest first.
@@ -169,6 +185,10 @@ impl FakeGitHub {
         if let Some(until) = inner.github.limited_until {
             return Err(GitHubError::RateLimited { until });
         }
+        if inner.github.is_revoked {
+            let what = format!("repository `{repo}`");
+            return Err(GitHubError::Unauthorized { what, said: "Bad credentials".to_owned() });
+        }
         if inner.github.repositories.contains(repo) {
             return Ok(());
         }
@@ -225,6 +245,28 @@ impl GitHub for FakeGitHub {
         };
         self.pass(&call, Moment::After).await?;
         Ok(id)
+    }
+
+    async fn react(
+        &self,
+        repo: &RepoName,
+        comment: CommentId,
+        reaction: Reaction,
+    ) -> Result<(), GitHubError> {
+        let call = format!("github.react {repo} {}", comment.0);
+        self.enter(&call, repo).await?;
+        {
+            let github = &mut self.world.lock().github;
+            let is_there = github.comments.get(&comment).is_some_and(|one| one.repo == *repo);
+            if !is_there {
+                let what = format!("comment {}", comment.0);
+                return Err(GitHubError::NotFound { what, hint: "the fake has none" });
+            }
+            if !github.reactions.contains(&(comment, reaction)) {
+                github.reactions.push((comment, reaction));
+            }
+        }
+        self.pass(&call, Moment::After).await
     }
 
     async fn deployment(

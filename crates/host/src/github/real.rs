@@ -25,6 +25,7 @@ use super::limits::Holder;
 use super::tokens::{InstallationToken, Purpose, Tokens};
 use super::{
     ApiBase, AppId, AppKey, CommentId, DeploymentId, DeploymentStatus, Environment, GitHub, GitHubError,
+    Reaction,
 };
 use crate::repos::Token;
 
@@ -272,6 +273,15 @@ impl GitHub for GitHubApi {
         text: &str,
     ) -> Result<CommentId, GitHubError> {
         self.put_the_comment(repo, pull, known, text).await
+    }
+
+    async fn react(
+        &self,
+        repo: &RepoName,
+        comment: CommentId,
+        reaction: Reaction,
+    ) -> Result<(), GitHubError> {
+        self.put_reaction(repo, comment, reaction).await
     }
 
     async fn deployment(

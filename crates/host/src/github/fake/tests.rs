@@ -118,3 +118,25 @@ async fn a_limit_and_a_permission_are_as_the_test_says() {
     world.github_limits(None);
     github.token_for(&site()).await.expect("a token");
 }
+
+#[tokio::test]
+async fn a_reaction_is_there_once_and_only_on_a_comment_that_is() {
+    let Bed { world, github, .. } = &bed();
+    let id = world.github_comment(&site(), seven(), "/preview");
+    for _ in 0..2 {
+        github.react(&site(), id, Reaction::ThumbUp).await.expect("set");
+    }
+    assert_eq!(world.github_reactions(id), [Reaction::ThumbUp]);
+    world.github_deletes_comment(id);
+    let error = github.react(&site(), id, Reaction::Confused).await.expect_err("it is gone");
+    assert!(matches!(error, GitHubError::NotFound { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_is_answered() {
+    let Bed { world, github, .. } = &bed();
+    world.github_revokes(true);
+    assert!(matches!(github.pull(&site(), seven()).await, Err(GitHubError::Unauthorized { .. })));
+    world.github_revokes(false);
+    assert!(github.pull(&site(), seven()).await.is_ok());
+}

@@ -1,4 +1,4 @@
-//! The one comment.
+//! The one comment, and reactions to those of others.
 
 use berth_core::comment::MARKER;
 use berth_core::{PullNumber, RepoName};
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{GitHubApi, PAGES_MAX, PER_PAGE, is_own};
 use crate::github::answers::CommentAnswer;
 use crate::github::http::Call;
-use crate::github::{CommentId, GitHubError};
+use crate::github::{CommentId, GitHubError, Reaction};
 
 impl GitHubApi {
     pub(super) async fn put_the_comment(
@@ -30,6 +30,19 @@ impl GitHubApi {
         let path = format!("/repos/{repo}/issues/{pull}/comments");
         let call = Call::post(path, json!({ "body": text }), about(repo, pull));
         Ok(CommentId(self.report(repo, call).await?.json::<CommentAnswer>()?.id))
+    }
+
+    pub(super) async fn put_reaction(
+        &self,
+        repo: &RepoName,
+        CommentId(id): CommentId,
+        reaction: Reaction,
+    ) -> Result<(), GitHubError> {
+        let path = format!("/repos/{repo}/issues/comments/{id}/reactions");
+        let what = format!("a reaction to comment {id} of `{repo}`");
+        // Sent twice it is one: GitHub answers 200 instead of 201.
+        let call = Call::post(path, json!({ "content": reaction.word() }), what).repeatable();
+        self.report(repo, call).await.map(|_| ())
     }
 
     /// Whether the comment was there to be edited.
