@@ -206,7 +206,7 @@ pub enum Command {
     /// "body"}]`.
     Calls {},
     /// The comments on a pull request with all their texts, `[{"id", "by",
-    /// "texts", "deleted"}]`.
+    /// "texts", "reactions": [{"by", "content"}], "deleted"}]`.
     Comments {
         /// Where.
         repo: String,

@@ -139,8 +139,17 @@ impl World {
             .comments
             .values()
             .filter(|one| one.repo == repo.to_ascii_lowercase() && one.number == number);
-        here.map(|one| json!({ "id": one.id, "by": one.by, "texts": one.texts, "deleted": one.is_deleted }))
-            .collect()
+        here.map(|one| {
+            let reaction = |(by, content): &(String, String)| json!({ "by": by, "content": content });
+            json!({
+                "id": one.id,
+                "by": one.by,
+                "texts": one.texts,
+                "reactions": one.reactions.iter().map(reaction).collect::<Vec<_>>(),
+                "deleted": one.is_deleted,
+            })
+        })
+        .collect()
     }
 
     fn shown_deployments(&self, repo: &str) -> Value {

@@ -79,6 +79,8 @@ pub(crate) struct Comment {
     pub(crate) number: u32,
     pub(crate) by: String,
     pub(crate) texts: Vec<String>,
+    /// Whose, and which.
+    pub(crate) reactions: Vec<(String, String)>,
     pub(crate) is_deleted: bool,
 }
 
@@ -221,7 +223,8 @@ impl World {
     pub(crate) fn add_comment(&mut self, repo: &str, number: u32, by: &str, text: &str) -> u64 {
         let id = self.next_id();
         let (repo, by, texts) = (repo.to_ascii_lowercase(), by.to_owned(), vec![text.to_owned()]);
-        self.comments.insert(id, Comment { id, repo, number, by, texts, is_deleted: false });
+        let comment = Comment { id, repo, number, by, texts, reactions: Vec::new(), is_deleted: false };
+        self.comments.insert(id, comment);
         id
     }
 }

@@ -1,6 +1,6 @@
-//! Comments on pull requests.
+//! Comments on pull requests, and reactions to them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Call, bare};
 use crate::answer::{Answer, Reply, created, forbidden, invalid_field, no_content, not_found, ok};
@@ -11,6 +11,8 @@ use crate::world::{APP_SLUG, Comment, World};
 
 /// The most characters of a comment.
 const TEXT_MAX: usize = 65_536;
+/// What GitHub takes as a reaction.
+const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
 impl World {
     pub(super) fn issues(
@@ -27,6 +29,10 @@ impl World {
             (_, ["issues", "comments", id]) => {
                 let id = id.parse().map_err(|_| not_found())?;
                 self.one_comment(grant, &key, id, method, call)
+            }
+            ("POST", ["issues", "comments", id, "reactions"]) => {
+                let id = id.parse().map_err(|_| not_found())?;
+                self.react(grant, &key, id, call)
             }
             (_, ["issues", number, "comments"]) => {
                 let number = number.parse().map_err(|_| not_found())?;
@@ -75,6 +81,27 @@ impl World {
             _ => return Err(not_found()),
         }
         ok(shapes::comment(comment))
+    }
+}
+
+impl World {
+    /// Everybody's reaction of one kind is there once.
+    fn react(&mut self, grant: &Grant, repo: &str, id: u64, call: &Call<'_>) -> Reply {
+        let number = self.next_id();
+        let here = |one: &&mut Comment| one.repo == repo && !one.is_deleted;
+        let comment = self.comments.get_mut(&id).filter(here).ok_or_else(not_found)?;
+        let content = call.body["content"].as_str().unwrap_or_default();
+        if !REACTIONS.contains(&content) {
+            return Err(invalid_field("Reaction", "content", "invalid"));
+        }
+        let by = author(grant);
+        let shape = json!({ "id": number, "user": shapes::user(&by), "content": content });
+        let reaction = (by, content.to_owned());
+        if comment.reactions.contains(&reaction) {
+            return ok(shape);
+        }
+        comment.reactions.push(reaction);
+        created(shape)
     }
 }
 

@@ -1,6 +1,6 @@
 use berth_core::comment::MARKER;
 use berth_github_double::FaultKind;
-use berth_host::github::{GitHub, GitHubError};
+use berth_host::github::{CommentId, GitHub, GitHubError, Reaction};
 use serde_json::json;
 
 use crate::bed::{Bed, number, site};
@@ -78,4 +78,44 @@ async fn a_personal_token_comments_as_its_owner() {
     let id = person.put_comment(&site(), number(1), None, &text("queued")).await.expect("written");
     assert_eq!(person.put_comment(&site(), number(1), None, &text("ready")).await.expect("found"), id);
     assert_eq!(bed.comments(1).await[0]["by"], "bot");
+}
+
+/// A comment of somebody's on pull request 1.
+async fn of_eve(bed: &Bed) -> CommentId {
+    bed.open("fix").await;
+    let written = bed
+        .tell(json!({ "do": "comment", "repo": "acme/site", "number": 1, "by": "eve", "text": "/preview" }))
+        .await;
+    CommentId(written["id"].as_u64().expect("an id"))
+}
+
+#[tokio::test]
+async fn a_reaction_is_set_once_however_often_it_is_sent() {
+    let bed = Bed::new().await;
+    let id = of_eve(&bed).await;
+    bed.fault("POST", "/reactions", 1, FaultKind::LostAnswer).await;
+    bed.api.react(&site(), id, Reaction::Confused).await.expect("sent again");
+    bed.api.react(&site(), id, Reaction::Confused).await.expect("there already");
+    let by = "berth-previews[bot]";
+    assert_eq!(bed.comments(1).await[0]["reactions"], json!([{ "by": by, "content": "confused" }]));
+    let answers = bed.calls().await.into_iter().filter(|call| call.contains("/reactions"));
+    let statuses: Vec<String> =
+        answers.map(|call| call.rsplit(' ').next().expect("one").to_owned()).collect();
+    assert_eq!(statuses, ["502", "200", "200"]);
+}
+
+#[tokio::test]
+async fn a_reaction_needs_its_comment_and_the_permission_for_pull_requests() {
+    let bed = Bed::new().await;
+    let id = of_eve(&bed).await;
+    bed.tell(json!({ "do": "set_role", "repo": "acme/site", "user": "bot", "role": "write" })).await;
+    let of_issues = bed.client(bed.person("bot", &[("issues", "write"), ("pull_requests", "read")]).await);
+    let error = of_issues.react(&site(), id, Reaction::ThumbUp).await.expect_err("of a pull request");
+    assert!(
+        matches!(&error, GitHubError::Forbidden { needs: Some(needs), .. } if needs == "pull_requests=write"),
+        "{error}"
+    );
+    bed.tell(json!({ "do": "delete_comment", "id": id.0 })).await;
+    let error = bed.api.react(&site(), id, Reaction::ThumbUp).await.expect_err("it is gone");
+    insta::assert_snapshot!(error.to_string().replace(&id.0.to_string(), "ID"), @"GitHub has no reactions to comment ID of `acme/site`, or does not show it: check its name, and whether the App is installed for it or the token may read it");
 }

@@ -39,7 +39,7 @@ impl GitHubApi {
         reaction: Reaction,
     ) -> Result<(), GitHubError> {
         let path = format!("/repos/{repo}/issues/comments/{id}/reactions");
-        let what = format!("a reaction to comment {id} of `{repo}`");
+        let what = format!("reactions to comment {id} of `{repo}`");
         // Sent twice it is one: GitHub answers 200 instead of 201.
         let call = Call::post(path, json!({ "content": reaction.word() }), what).repeatable();
         self.report(repo, call).await.map(|_| ())
