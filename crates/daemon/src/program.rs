@@ -186,6 +186,9 @@ async fn run(layout: Layout, config: Config, github: Option<GitHubParts>) -> Res
         tracing::warn!("not everything ended in time: the next start goes on with it");
     }
     daemon.host.state.close().await;
+    for socket in [daemon.host.layout.control_socket(), daemon.host.layout.metrics_socket()] {
+        sockets::remove(&socket)?;
+    }
     Ok(())
 }
 

@@ -30,9 +30,9 @@ const GROUPS: &str = "/etc/group";
 /// Who may ask, beside root.
 const GROUP: &str = "berth";
 
-/// Why there is no socket.
+/// Why there is no socket, or still one.
 #[derive(Debug, Error)]
-#[error("the socket `{}` cannot be made", path.display())]
+#[error("the socket `{}` cannot be made or removed", path.display())]
 pub struct SocketError {
     path: PathBuf,
     source: io::Error,
@@ -45,10 +45,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(told)?;
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(told(error)),
-        Ok(()) | Err(_) => {}
-    }
+    remove(path)?;
     // Made for its owner alone, so that nobody comes before mode and group.
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
     let bound = UnixListener::bind(path);
@@ -60,6 +57,17 @@ pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(told)?;
     Ok(listener)
+}
+
+/// Removes a socket, so that nobody takes a dead daemon for a silent one. Gone
+/// already is success.
+pub fn remove(path: &Path) -> Result<(), SocketError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(SocketError { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn group_of(groups: &str, name: &str) -> Option<u32> {

@@ -16,9 +16,15 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// The programs of a host, each with its package.
-const PROGRAMS: [(&str, &str); 3] =
-    [("agent", "berth-agent"), ("preview", "berth-preview"), ("berth-guard", "berth-guard")];
+/// The programs of a host, each with its package, and the GitHub of tests.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("agent", "berth-agent"),
+    ("preview", "berth-preview"),
+    ("berth-guard", "berth-guard"),
+    ("preview-webhook", "berth-webhook"),
+    ("berthd", "berth-daemon"),
+    ("github-double", "berth-github-double"),
+];
 
 /// Builds all of them and returns where they are.
 pub(crate) fn build(profile: Profile) -> Result<Vec<(&'static str, PathBuf)>> {

@@ -95,6 +95,11 @@ impl Files {
         String::from_utf8_lossy(file.content()).into_owned()
     }
 
+    /// All texts by their paths.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
+        self.0.keys().map(|path| (path.clone(), self.text(path))).collect()
+    }
+
     fn read(&mut self, root: &Path, folder: &Path) {
         let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();

@@ -70,6 +70,15 @@ impl PreviewHost {
         ));
     }
 
+    /// Puts one more program on it.
+    ///
+    /// # Panics
+    /// If it is not built.
+    #[track_caller]
+    pub(crate) fn install_built(&self, program: &str) {
+        self.0.install_built(program);
+    }
+
     /// Its forge.
     pub fn forge(&self) -> Forge {
         Forge::of(&self.0)

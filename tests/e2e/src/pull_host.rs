@@ -1,0 +1,226 @@
+//! A host on which pull requests drive previews: `preview-webhook`, `berthd`
+//! and a GitHub.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_github_double::{APP_ID, APP_KEY, HookOptions};
+use berth_testhost::wait_until;
+
+use crate::github::{GITHUB, GitHub};
+use crate::preview_host::{DOMAIN, PreviewHost};
+use crate::{json, preview};
+
+/// Their units, as an operator installs them.
+const UNITS: [(&str, &str); 4] = [
+    ("preview-webhook.socket", include_str!("units/preview-webhook.socket")),
+    ("preview-webhook-metrics.socket", include_str!("units/preview-webhook-metrics.socket")),
+    ("preview-webhook.service", include_str!("units/preview-webhook.service")),
+    ("berthd.service", include_str!("units/berthd.service")),
+];
+const PROGRAMS: [&str; 3] = ["preview-webhook", "berthd", "github-double"];
+const STARTED: [&str; 4] =
+    ["preview-webhook.socket", "preview-webhook-metrics.socket", "preview-webhook.service", "berthd.service"];
+
+/// What deliveries are signed with.
+pub const WEBHOOK_SECRET: &str = "webhook-secret-that-nobody-may-see";
+const SECRET_FILE: &str = "/etc/berth/secrets/webhook";
+const APP_KEY_FILE: &str = "/etc/berth/secrets/app.pem";
+const SPOOL: &str = "/var/lib/berth-webhook/spool";
+/// A deployment takes some seconds; many of them on a busy machine take more.
+pub const PATIENCE: Duration = Duration::from_mins(3);
+
+/// A host whose previews follow pull requests. It ends with the value, and must
+/// be clean then.
+#[derive(Debug)]
+pub struct PullHost {
+    host: Arc<PreviewHost>,
+    github: GitHub,
+}
+
+impl PullHost {
+    /// Boots one that hears of everything by webhook.
+    ///
+    /// # Panics
+    /// If it does not boot.
+    #[track_caller]
+    pub fn boot(name: &str) -> Self {
+        Self::boot_with(name, "", "")
+    }
+
+    /// Boots one with these lines in the sections `[preview]` and `[daemon]` of
+    /// the configuration, each of which may begin others.
+    ///
+    /// # Panics
+    /// If it does not boot.
+    #[track_caller]
+    pub fn boot_with(name: &str, preview_lines: &str, daemon_lines: &str) -> Self {
+        let host = PreviewHost::boot(name);
+        for program in PROGRAMS {
+            host.install_built(program);
+        }
+        host.command("mkdir").args(["-p", "-m", "700", "/etc/berth/secrets"]).ok();
+        host.write_file(SECRET_FILE, WEBHOOK_SECRET, 0o600);
+        host.write_file(APP_KEY_FILE, APP_KEY, 0o600);
+        let github = GitHub::start(&host);
+        let this = Self { host: Arc::new(host), github };
+        this.configure(preview_lines, daemon_lines);
+        for (unit, text) in UNITS {
+            this.write_file(&format!("/etc/systemd/system/{unit}"), text, 0o644);
+        }
+        this.command("systemctl").arg("daemon-reload").ok();
+        this.command("systemctl").args(["enable", "--quiet", "--now"]).args(&STARTED[..2]).ok();
+        this.command("systemctl").args(["enable", "--quiet", "--now", "berthd.service"]).ok();
+        this.command("systemctl").args(["start", "preview-webhook.service"]).ok();
+        this.github.deliver(Self::hooks());
+        this
+    }
+
+    /// Configures it: these lines are added to the sections `[preview]` and
+    /// `[daemon]`, and may begin others. `berthd` reads it when it starts.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[track_caller]
+    pub fn configure(&self, preview_lines: &str, daemon_lines: &str) {
+        let text = format!(
+            "[github]\napi = \"{GITHUB}\"\napp_id = {APP_ID}\napp_key = \"{APP_KEY_FILE}\"\n\
+             webhook_secret = \"{SECRET_FILE}\"\nrepositories = [\"acme/*\"]\n\
+             [daemon]\n{daemon_lines}\n\
+             [preview]\ndomain = \"{DOMAIN}\"\nforge = \"{GITHUB}\"\n{preview_lines}\n\
+             [preview.deadlines]\nsetup = \"1m\"\nready = \"1m\"\ndrain = \"1s\"\n"
+        );
+        self.write_file("/etc/berth/berth.toml", text, 0o644);
+    }
+
+    /// Events go to `preview-webhook`, all of them, in order.
+    pub fn hooks() -> HookOptions {
+        HookOptions {
+            url: "http://127.0.0.1:9000/webhook/github".to_owned(),
+            secret: WEBHOOK_SECRET.to_owned(),
+            seed: 0,
+            lost: 0,
+            twice: 0,
+            delay: 0,
+        }
+    }
+
+    /// Its GitHub.
+    pub fn github(&self) -> &GitHub {
+        &self.github
+    }
+
+    /// The host without what follows pull requests.
+    pub fn previews(&self) -> &Arc<PreviewHost> {
+        &self.host
+    }
+
+    /// The slugs of all previews.
+    ///
+    /// # Panics
+    /// If they cannot be listed.
+    #[track_caller]
+    pub fn slugs(&self) -> Vec<String> {
+        let listed = json(&preview(&self.host, &["list", "--json"]).ok());
+        let slug = |one: &serde_json::Value| one["slug"].as_str().expect("a slug").to_owned();
+        listed.as_array().expect("a list").iter().map(slug).collect()
+    }
+
+    /// What a preview answers with status 200; nothing when it does not.
+    ///
+    /// # Panics
+    /// If Caddy does not answer.
+    #[track_caller]
+    pub fn page(&self, slug: &str, path: &str) -> Option<String> {
+        let name = format!("{slug}.{DOMAIN}");
+        let resolve = format!("{name}:443:127.0.0.1");
+        let url = format!("https://{name}{path}");
+        let arguments = ["-ksSf", "--max-time", "20", "--resolve", &resolve, &url];
+        let answer = self.command("curl").args(arguments).run();
+        answer.is_success().then_some(answer.stdout)
+    }
+
+    /// Waits until a preview serves this.
+    ///
+    /// # Panics
+    /// If it does not in time.
+    #[track_caller]
+    pub fn serves(&self, slug: &str, path: &str, content: &str) {
+        self.wait(&format!("{slug} serves {content:?}"), || {
+            self.page(slug, path).as_deref() == Some(content)
+        });
+    }
+
+    /// Waits until there is no preview of this slug, on the host or in records.
+    ///
+    /// # Panics
+    /// If it is not gone in time.
+    #[track_caller]
+    pub fn is_gone(&self, slug: &str) {
+        self.wait(&format!("{slug} is gone"), || !self.slugs().iter().any(|one| one == slug));
+    }
+
+    /// Waits for something that `berthd` brings about.
+    ///
+    /// # Panics
+    /// If it does not in time; its log is printed then.
+    #[track_caller]
+    pub fn wait(&self, what: &str, condition: impl FnMut() -> bool) {
+        wait_until(PATIENCE, what, condition);
+    }
+
+    /// The files in the spool.
+    ///
+    /// # Panics
+    /// If it cannot be listed.
+    #[track_caller]
+    pub fn spool(&self) -> Vec<String> {
+        self.command("ls").arg(SPOOL).ok().stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// Every open piece of work, as `preview jobs --json` tells it.
+    ///
+    /// # Panics
+    /// If they cannot be listed.
+    #[track_caller]
+    pub fn jobs(&self, words: &[&str]) -> serde_json::Value {
+        json(&preview(&self.host, &["jobs", "--json"]).args(words).ok())
+    }
+
+    /// Waits until nothing is left to be done.
+    ///
+    /// # Panics
+    /// If there still is something in the end.
+    #[track_caller]
+    pub fn rests(&self) {
+        self.wait("nothing is left to do", || {
+            self.spool().is_empty() && self.jobs(&[]).as_array().is_some_and(Vec::is_empty)
+        });
+    }
+}
+
+impl Deref for PullHost {
+    type Target = PreviewHost;
+
+    fn deref(&self) -> &PreviewHost {
+        &self.host
+    }
+}
+
+impl Drop for PullHost {
+    fn drop(&mut self) {
+        if !self.is_up() {
+            return;
+        }
+        if std::thread::panicking() {
+            let log = ["-q", "--no-pager", "-o", "cat", "-n", "80", "-u", "berthd", "-u", "preview-webhook"];
+            eprintln!("{}", self.command("journalctl").args(log).run().stdout);
+            return;
+        }
+        self.command("systemctl").args(["stop", "berthd.service", "preview-webhook.service"]).ok();
+        for slug in self.slugs() {
+            preview(&self.host, &["destroy", &slug]).ok();
+        }
+    }
+}
