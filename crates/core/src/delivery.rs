@@ -19,9 +19,7 @@ mod signature;
 mod spool;
 
 pub use command::{Command, CommitPrefix};
-pub use event::{
-    CommentEvent, Event, Ignored, Login, PayloadError, PullRequestAction, PullRequestEvent, PullState,
-};
+pub use event::{CommentEvent, Event, Ignored, PayloadError, PullRequestAction, PullRequestEvent};
 pub use header::{ContentType, DeliveryId, EventName, HeaderError};
 pub use signature::{Signature, WebhookSecret, WebhookSecretError};
 pub use spool::{Delivery, DeliveryError, Envelope, SPOOL_FILE_MAX, SpoolName, SpoolNameError};

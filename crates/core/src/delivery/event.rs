@@ -1,15 +1,14 @@
 //! What a delivery means.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::payload::{Action, CommentPayload, PullRequestPayload};
 use super::{BODY_MAX, Command, ContentType, EventName};
+use crate::policy::{Login, PullState};
 use crate::repo::BranchNameError;
 use crate::{BranchName, CommitSha, PullNumber, RepoName};
 
@@ -124,16 +123,6 @@ pub enum PullRequestAction {
     ConvertedToDraft,
 }
 
-/// Whether a pull request is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PullState {
-    /// It is open.
-    Open,
-    /// It is closed or merged.
-    Closed,
-}
-
 /// A command in a new comment on a pull request.
 ///
 /// A changed comment is none: the payload names who wrote it, not whose words
@@ -150,60 +139,6 @@ pub struct CommentEvent {
     pub author: Login,
     /// What they command.
     pub command: Command,
-}
-
-/// The name of an account, in lower case, since GitHub takes any case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Login(String);
-
-/// A text that is not the name of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "the name of an account is 1 to {} letters, digits, `-` and `_`, for an app with `[bot]` after it",
-    Login::MAX
-)]
-pub struct LoginError;
-
-impl Login {
-    /// The most bytes without `[bot]`.
-    const MAX: usize = 100;
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Login {
-    type Err = LoginError;
-
-    fn from_str(text: &str) -> Result<Self, LoginError> {
-        let name = text.strip_suffix("[bot]").unwrap_or(text);
-        let is_login = (1..=Self::MAX).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        if is_login { Ok(Self(text.to_ascii_lowercase())) } else { Err(LoginError) }
-    }
-}
-
-impl TryFrom<String> for Login {
-    type Error = LoginError;
-
-    fn try_from(text: String) -> Result<Self, LoginError> {
-        text.parse()
-    }
-}
-
-impl From<Login> for String {
-    fn from(login: Login) -> Self {
-        login.0
-    }
-}
-
-impl fmt::Display for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
 }
 
 /// Why a body is not what GitHub sends. Sources of these errors may quote the

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::event::{Login, PullState};
+use crate::policy::{Login, PullState};
 use crate::{BranchName, CommitSha, PullNumber, RepoName, repo::BranchNameError};
 
 /// What is read first, to know whether the rest matters.

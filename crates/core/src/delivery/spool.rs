@@ -18,10 +18,14 @@
 //!   said, and hands them to [`Delivery::decode`];
 //! - it verifies the signature over the body again, and only then parses it;
 //! - it removes the file by name relative to the handle once the delivery is
-//!   recorded durably. What cannot be read or verified is removed too, and told.
+//!   recorded durably. What cannot be read or verified goes by name into a
+//!   folder of the reader's own ([`Layout::rejected_dir`]), where few are kept
+//!   for a person to look at, and is told.
 //!
 //! The writer holds an exclusive `flock` on the folder as long as it runs; a
 //! reader needs none.
+//!
+//! [`Layout::rejected_dir`]: crate::Layout::rejected_dir
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,7 @@
 //! A pull request as GitHub's API shows it.
 
+use serde::Deserialize;
+
 use crate::policy::Login;
 use crate::{BranchName, CommitSha, PullNumber, RepoName};
 
@@ -31,8 +33,9 @@ pub struct Pull {
     pub author: Login,
 }
 
-/// Whether a pull request is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether a pull request is open, in GitHub's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PullState {
     /// It is.
     Open,
