@@ -1,5 +1,7 @@
 //! `demo`: the main job, for real, on a host of its own.
 
+mod pull_requests;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -44,6 +46,7 @@ const PREVIEWS: &str = "[preview]\ndomain = \"preview.test\"\nforge = \"http://1
 const PAGE: &[&str] =
     &["curl", "-sS", "--config", "/run/curl-preview", "https://guestbook-main.preview.test/"];
 const CURL: &str = "resolve = guestbook-main.preview.test:443:127.0.0.1\n\
+                    resolve = site-1.preview.test:443:127.0.0.1\n\
                     cacert = /var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt\n";
 
 const FIRST_DEPLOYMENT: [Scene; 2] = [
@@ -88,6 +91,7 @@ fn play(host: &TestHost) -> Result<()> {
     let title = fixture(GUESTBOOK).text("counter.py").replace("\"visits\"", "\"visitors\"");
     guestbook.commit("call them visitors", &[("counter.py", &title)]);
     show(host, &UPDATES)?;
+    pull_requests::play(host)?;
     show(host, &END)?;
     host.assert_clean();
     Ok(())

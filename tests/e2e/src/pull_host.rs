@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_github_double::{APP_ID, APP_KEY, HookOptions};
-use berth_testhost::wait_until;
+use berth_testhost::{TestHost, wait_until};
 
 use crate::github::{GITHUB, GitHub};
 use crate::preview_host::{DOMAIN, PreviewHost};
@@ -20,8 +20,7 @@ const UNITS: [(&str, &str); 4] = [
     ("berthd.service", include_str!("units/berthd.service")),
 ];
 const PROGRAMS: [&str; 3] = ["preview-webhook", "berthd", "github-double"];
-const STARTED: [&str; 4] =
-    ["preview-webhook.socket", "preview-webhook-metrics.socket", "preview-webhook.service", "berthd.service"];
+const SOCKETS: [&str; 2] = ["preview-webhook.socket", "preview-webhook-metrics.socket"];
 
 /// What deliveries are signed with.
 pub const WEBHOOK_SECRET: &str = "webhook-secret-that-nobody-may-see";
@@ -60,21 +59,9 @@ impl PullHost {
         for program in PROGRAMS {
             host.install_built(program);
         }
-        host.command("mkdir").args(["-p", "-m", "700", "/etc/berth/secrets"]).ok();
-        host.write_file(SECRET_FILE, WEBHOOK_SECRET, 0o600);
-        host.write_file(APP_KEY_FILE, APP_KEY, 0o600);
-        let github = GitHub::start(&host);
-        let this = Self { host: Arc::new(host), github };
-        this.configure(preview_lines, daemon_lines);
-        for (unit, text) in UNITS {
-            this.write_file(&format!("/etc/systemd/system/{unit}"), text, 0o644);
-        }
-        this.command("systemctl").arg("daemon-reload").ok();
-        this.command("systemctl").args(["enable", "--quiet", "--now"]).args(&STARTED[..2]).ok();
-        this.command("systemctl").args(["enable", "--quiet", "--now", "berthd.service"]).ok();
-        this.command("systemctl").args(["start", "preview-webhook.service"]).ok();
-        this.github.deliver(Self::hooks());
-        this
+        let host = Arc::new(host);
+        let github = follow_pulls(&host, preview_lines, daemon_lines);
+        Self { host, github }
     }
 
     /// Configures it: these lines are added to the sections `[preview]` and
@@ -84,14 +71,7 @@ impl PullHost {
     /// If it cannot be written.
     #[track_caller]
     pub fn configure(&self, preview_lines: &str, daemon_lines: &str) {
-        let text = format!(
-            "[github]\napi = \"{GITHUB}\"\napp_id = {APP_ID}\napp_key = \"{APP_KEY_FILE}\"\n\
-             webhook_secret = \"{SECRET_FILE}\"\nrepositories = [\"acme/*\"]\n\
-             [daemon]\n{daemon_lines}\n\
-             [preview]\ndomain = \"{DOMAIN}\"\nforge = \"{GITHUB}\"\n{preview_lines}\n\
-             [preview.deadlines]\nsetup = \"1m\"\nready = \"1m\"\ndrain = \"1s\"\n"
-        );
-        self.write_file("/etc/berth/berth.toml", text, 0o644);
+        configure(&self.host, preview_lines, daemon_lines);
     }
 
     /// Events go to `preview-webhook`, all of them, in order.
@@ -198,6 +178,40 @@ impl PullHost {
             self.spool().is_empty() && self.jobs(&[]).as_array().is_some_and(Vec::is_empty)
         });
     }
+}
+
+/// Lets the previews of a host, on which the programs are, follow pull requests
+/// on a GitHub of its own; see [`PullHost::boot_with`].
+///
+/// # Panics
+/// If something does not start.
+#[track_caller]
+pub fn follow_pulls(host: &TestHost, preview_lines: &str, daemon_lines: &str) -> GitHub {
+    host.command("mkdir").args(["-p", "-m", "700", "/etc/berth/secrets"]).ok();
+    host.write_file(SECRET_FILE, WEBHOOK_SECRET, 0o600);
+    host.write_file(APP_KEY_FILE, APP_KEY, 0o600);
+    configure(host, preview_lines, daemon_lines);
+    for (unit, text) in UNITS {
+        host.write_file(&format!("/etc/systemd/system/{unit}"), text, 0o644);
+    }
+    let github = GitHub::start(host);
+    host.command("systemctl").args(["enable", "--quiet", "--now"]).args(SOCKETS).ok();
+    host.command("systemctl").args(["start", "preview-webhook.service"]).ok();
+    host.command("systemctl").args(["enable", "--quiet", "--now", "berthd.service"]).ok();
+    github.deliver(PullHost::hooks());
+    github
+}
+
+#[track_caller]
+fn configure(host: &TestHost, preview_lines: &str, daemon_lines: &str) {
+    let text = format!(
+        "[github]\napi = \"{GITHUB}\"\napp_id = {APP_ID}\napp_key = \"{APP_KEY_FILE}\"\n\
+         webhook_secret = \"{SECRET_FILE}\"\nrepositories = [\"acme/*\"]\n\
+         [daemon]\n{daemon_lines}\n\
+         [preview]\ndomain = \"{DOMAIN}\"\nforge = \"{GITHUB}\"\n{preview_lines}\n\
+         [preview.deadlines]\nsetup = \"1m\"\nready = \"1m\"\ndrain = \"1s\"\n"
+    );
+    host.write_file("/etc/berth/berth.toml", text, 0o644);
 }
 
 impl Deref for PullHost {
