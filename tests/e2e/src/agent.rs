@@ -1,9 +1,9 @@
 //! The program `agent`, and agents that end with the test.
 
-use std::thread;
-
 use berth_testhost::{HostCommand, Output, TestHost};
 use serde_json::Value;
+
+use crate::destroyed::destroy_on_drop;
 
 /// The program `agent` as root runs it on the host.
 pub fn agent<'h>(host: &'h TestHost, words: &[&str]) -> HostCommand<'h> {
@@ -217,19 +217,7 @@ impl Drop for Agent {
         if self.is_kept || !self.host.is_up() {
             return;
         }
-        // In a thread of its own: a panic of ours while the test's is under way
-        // would hide that one.
-        let outcome = thread::scope(|scope| scope.spawn(|| self.command("destroy").run()).join());
-        let failure = match outcome {
-            Ok(output) if output.is_success() => return,
-            Ok(output) => output.to_string(),
-            Err(_) => format!("`agent destroy {}` did not end", self.name),
-        };
-        if thread::panicking() {
-            eprintln!("{failure}");
-        } else {
-            panic!("{failure}");
-        }
+        destroy_on_drop(&self.command("destroy"));
     }
 }
 

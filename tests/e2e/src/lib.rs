@@ -13,6 +13,7 @@
 
 mod agent;
 mod berth_host;
+mod destroyed;
 mod forge;
 mod github;
 mod journal;

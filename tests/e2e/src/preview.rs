@@ -1,11 +1,11 @@
 //! The program `preview`, and previews that end with the test.
 
 use std::sync::Arc;
-use std::thread;
 
 use berth_testhost::{HostCommand, Output, TestHost};
 use serde_json::Value;
 
+use crate::destroyed::destroy_on_drop;
 use crate::preview_host::{DOMAIN, PreviewHost};
 use crate::web::{Answer, Load};
 use crate::{Repository, json};
@@ -191,18 +191,6 @@ impl Drop for Preview {
         if self.is_kept || !self.host.is_up() {
             return;
         }
-        // In a thread of its own: a panic of ours while the test's is under way
-        // would hide that one.
-        let outcome = thread::scope(|scope| scope.spawn(|| self.command("destroy").run()).join());
-        let failure = match outcome {
-            Ok(output) if output.is_success() => return,
-            Ok(output) => output.to_string(),
-            Err(_) => format!("`preview destroy {}` did not end", self.slug),
-        };
-        if thread::panicking() {
-            eprintln!("{failure}");
-        } else {
-            panic!("{failure}");
-        }
+        destroy_on_drop(&self.command("destroy"));
     }
 }
