@@ -24,17 +24,6 @@ pub(super) async fn start(
         progress.step(&format!("set up with {setup}"));
         restart(host, container, setup, progress, interrupt).await?;
     }
-    start_apps(host, container, meta, progress, interrupt).await
-}
-
-/// Starts the app services.
-pub(super) async fn start_apps(
-    host: &Host,
-    container: ContainerName,
-    meta: &Meta,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<(), DeployError> {
     for unit in &meta.app_services {
         progress.step(&format!("start {unit}"));
         restart(host, container, unit, progress, interrupt).await?;
