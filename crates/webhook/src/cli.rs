@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand};
 /// It listens on the sockets that systemd passes (one named `metrics` is for
 /// Prometheus) or on `--listen`. The secrets are systemd's credentials
 /// `webhook-secret` and, while it is being replaced, `webhook-secret-previous`,
-/// or the files given here.
+/// or the files given here. All secrets that it has are good.
+///
+/// It needs no right of root's, no network of its own and nothing of Berth but
+/// the folder. SIGTERM ends it, after requests under way have been answered.
 #[derive(Debug, Parser)]
 #[command(
     name = "preview-webhook",
@@ -35,20 +38,48 @@ Examples:
   preview-webhook --listen 127.0.0.1:9000 --spool /var/spool/berth --secret-file webhook.secret
   preview-webhook check-config --spool /var/spool/berth --secret-file webhook.secret
 
-Answers:
+Answers of POST /webhook/github:
   202 stored   204 means nothing here   400 malformed   401 bad signature
-  408 too slow   413 too large   415 content type   429 too often   503 no room";
+  408 too slow   413 too large   415 content type   429 too often   503 no room
+GET /healthz answers 200 as long as it runs, GET /readyz while it could store one more.
+
+Environment:
+  BERTH_LOG  what is logged, such as `berth_webhook=debug`; `info` when not set
+
+Exit codes:
+  0  ended as asked, or done
+  1  failed; stderr tells why
+  2  the command line is wrong, or it could not run with these options";
+
+const CHECK_EXAMPLES: &str = "\
+Exit codes:
+  0  it could run
+  2  it could not; stderr tells every reason
+
+Examples:
+  preview-webhook check-config --spool /var/spool/berth --secret-file webhook.secret";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  preview-webhook completions bash > /etc/bash_completion.d/preview-webhook";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  preview-webhook man | man -l -";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Tell whether it could run with these options, and if not, every reason.
+    #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig(Options),
     /// Print the completions of a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page.
+    #[command(after_help = MAN_EXAMPLES)]
     Man,
 }
 
