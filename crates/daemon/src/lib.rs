@@ -11,6 +11,7 @@
 
 pub mod beat;
 mod cli;
+mod command;
 pub mod compare;
 pub mod deploy;
 pub mod intake;
@@ -24,7 +25,7 @@ pub mod rights;
 pub mod sockets;
 pub mod upkeep;
 
-pub use self::program::main;
+pub use self::command::{command_line, main};
 
 /// An error with its causes on one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -19,7 +19,6 @@ use berth_host::control::{Answer, Request};
 use berth_host::github::{AppKey, Credentials, GitHubApi, GitHubOptions};
 use berth_host::progress::{Interrupt, Interrupter};
 use berth_host::{Host, LostRecords, exec};
-use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use sd_notify::NotifyState;
@@ -29,7 +28,6 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::beat::Beats;
-use crate::cli::Cli;
 use crate::compare::compare;
 use crate::deploy::HostDeployer;
 use crate::intake::Intake;
@@ -53,12 +51,11 @@ const STATUS: Duration = Duration::from_secs(5);
 /// What the end may take beyond the patience with deployments.
 const END: Duration = Duration::from_secs(5);
 
-/// Runs the program.
-pub fn main() -> ExitCode {
+/// Runs the daemon until it is told to end.
+pub(crate) fn serve(chosen: Option<&Path>) -> ExitCode {
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let cli = Cli::parse();
     logs::init();
-    match start(&cli) {
+    match start(chosen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "berthd ends");
@@ -67,13 +64,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(cli: &Cli) -> Result<()> {
-    let layout = Layout::host();
-    let config = berth_term::config_file::load(&layout, cli.config.as_deref())?;
+/// The configuration, and what the files say that it names.
+pub(crate) fn read(layout: &Layout, chosen: Option<&Path>) -> Result<(Config, Option<GitHubParts>)> {
+    let config = berth_term::config_file::load(layout, chosen)?;
     let github = config.github.as_ref().map(GitHubParts::open).transpose()?;
-    if cli.check_config {
-        return Ok(());
-    }
+    Ok((config, github))
+}
+
+fn start(chosen: Option<&Path>) -> Result<()> {
+    let layout = Layout::host();
+    let (config, github) = read(&layout, chosen)?;
     if !rustix::process::geteuid().is_root() {
         bail!("`berthd` works on containers: run it as root");
     }
@@ -104,7 +104,7 @@ fn only_one(layout: &Layout) -> Result<File> {
 }
 
 /// What is read from files before rights are given up.
-struct GitHubParts {
+pub(crate) struct GitHubParts {
     api: GitHubApi,
     secrets: Vec<WebhookSecret>,
 }
