@@ -15,6 +15,7 @@ mod error;
 pub(crate) mod fake;
 mod http;
 mod limits;
+mod on_demand;
 mod real;
 mod tokens;
 
@@ -24,6 +25,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use berth_core::comment::Link;
+pub use berth_core::config::{AppId, AppIdError};
 use berth_core::policy::{Login, Owner, Permission, Pull};
 use berth_core::{CommitSha, PullNumber, RepoName};
 use serde::{Deserialize, Serialize};
@@ -31,11 +33,12 @@ use thiserror::Error;
 
 use crate::repos::Token;
 
-pub use self::app_key::{AppId, AppIdError, AppKey, AppKeyError};
+pub use self::app_key::{AppKey, AppKeyError};
 pub use self::base::{ApiBase, ApiBaseError};
 pub use self::error::GitHubError;
 #[cfg(any(test, feature = "fake"))]
 pub use self::fake::{FakeComment, FakeDeployment, FakeGitHub};
+pub use self::on_demand::{OnDemand, OpenGitHubError};
 pub use self::real::{Clock, Credentials, GitHubApi, GitHubOptions};
 
 /// GitHub, as Berth uses it.
@@ -110,6 +113,10 @@ pub trait GitHub: Send + Sync {
 
     /// What git shows to read this repository, and, with an App, no other.
     async fn token_for(&self, repo: &RepoName) -> Result<Token, GitHubError>;
+
+    /// Another one, after git was refused this one: an App's ends before its
+    /// time when its installation is changed. Nothing where there is only one.
+    async fn other_token_for(&self, repo: &RepoName, refused: &Token) -> Result<Option<Token>, GitHubError>;
 }
 
 /// The number of a comment.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::caddy::{Caddy, CaddyCli};
 use crate::containers::{Containers, ContainersError, NixosContainers};
+use crate::github::OnDemand;
 use crate::guests::{Guests, SystemdGuests};
 use crate::lock::Locks;
 use crate::login::{Logins, SshLogins};
@@ -59,6 +60,8 @@ pub struct Tools {
     pub caddy: Box<dyn Caddy>,
     /// The network between host and containers.
     pub network: Box<dyn Network>,
+    /// GitHub.
+    pub github: OnDemand,
 }
 
 impl Tools {
@@ -78,6 +81,7 @@ impl Tools {
             postgres: Box::new(PostgresAdmin::new(postgres.socket, postgres.role)),
             caddy: Box::new(CaddyCli::new(caddy.config, caddy.admin)),
             network: Box::new(HostNetwork),
+            github: OnDemand::new(config.github.as_ref()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod database;
 mod deploy;
 mod destroy;
 mod error;
+mod git_token;
 mod list;
 mod new_berth;
 mod ready;

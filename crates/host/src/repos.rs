@@ -17,6 +17,8 @@ mod messages;
 mod nix_files;
 mod nix_listing;
 mod real;
+#[cfg(test)]
+pub(crate) mod unconfined;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -150,6 +152,17 @@ impl Token {
         let token = bytes.trim_ascii();
         let is_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
         is_token.then(|| Self(Zeroizing::new(token.to_vec()))).ok_or(RepoError::Token)
+    }
+
+    /// The token itself.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A text without it.
+    fn hidden_in(&self, text: &str) -> String {
+        let token = String::from_utf8_lossy(&self.0);
+        text.replace(&*token, "[token]")
     }
 
     /// One line for the program that asks for it.

@@ -3,6 +3,7 @@
 use super::FakeWorld;
 use crate::caddy::FakeCaddy;
 use crate::containers::FakeContainers;
+use crate::github::OnDemand;
 use crate::guests::FakeGuests;
 use crate::host::Tools;
 use crate::login::FakeLogins;
@@ -14,7 +15,8 @@ use crate::repos::FakeRepos;
 use crate::systemd::FakeSystemd;
 
 impl FakeWorld {
-    /// All tools of this world.
+    /// All tools of this world. GitHub is not configured; a test puts a
+    /// [`FakeGitHub`](crate::github::FakeGitHub) there that needs it.
     pub fn tools(&self) -> Tools {
         Tools {
             containers: Box::new(FakeContainers::new(self)),
@@ -27,6 +29,7 @@ impl FakeWorld {
             postgres: Box::new(FakePostgres::new(self)),
             caddy: Box::new(FakeCaddy::new(self)),
             network: Box::new(FakeNetwork::new(self)),
+            github: OnDemand::new(None),
         }
     }
 }

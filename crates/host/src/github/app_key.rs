@@ -1,10 +1,10 @@
 //! Speaking as a GitHub App: a short statement signed with its key.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use berth_core::config::AppId;
 use jiff::{SignedDuration, Timestamp};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -18,26 +18,6 @@ use thiserror::Error;
 const BACK: SignedDuration = SignedDuration::from_secs(60);
 /// How long it is good. GitHub takes ten minutes at most, by its own clock.
 const GOOD: SignedDuration = SignedDuration::from_mins(8);
-
-/// The id of an App: its number, or its client id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppId(String);
-
-/// A text that is no id of an App.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no id of a GitHub App: take its number or its client id from its settings")]
-pub struct AppIdError(String);
-
-impl FromStr for AppId {
-    type Err = AppIdError;
-
-    fn from_str(text: &str) -> Result<Self, AppIdError> {
-        let is_id =
-            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
-        let shown = || text.chars().take(64).collect::<String>().escape_debug().to_string();
-        is_id.then(|| Self(text.to_owned())).ok_or_else(|| AppIdError(shown()))
-    }
-}
 
 /// The private key of an App. It is not shown.
 pub struct AppKey(Box<RsaKeyPair>);
@@ -69,7 +49,7 @@ impl AppKey {
     /// The statement that this App speaks at this moment (RFC 7519, RS256).
     pub(super) fn statement(&self, app: &AppId, now: Timestamp) -> SecretString {
         let claims =
-            json!({ "iat": (now - BACK).as_second(), "exp": (now + GOOD).as_second(), "iss": app.0 });
+            json!({ "iat": (now - BACK).as_second(), "exp": (now + GOOD).as_second(), "iss": app.as_str() });
         let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
         let said = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
         let mut signature = vec![0; self.0.public().modulus_len()];
@@ -101,15 +81,5 @@ mod tests {
         let statement = key.statement(&"4242".parse().expect("an id"), now);
         // {"exp":1795219680,"iat":1795219140,"iss":"4242"}, signed by `openssl dgst -sha256 -sign`.
         insta::assert_snapshot!(statement.expose_secret(), @"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjE3OTUyMTk2ODAsImlhdCI6MTc5NTIxOTE0MCwiaXNzIjoiNDI0MiJ9.f3FF98RNZqT1Nz7Tq_8iq4VLT3MwZfJ5Ihhc8N6oUnIIUW9heuR-bDp0J3gaFLP9DGxk7pFFjbSu7nc36TnKwR8SI7_xxcLpZHU15_OTRTNdyQuKktG4xxe67wBq_GXigat0_BINJwbd3hsASVvvgUDSYvNwq9HiO3KLIig5ddGVwxmCVBmKnrZfMvPVVAF-C4MnPdOKu6mPYPAHMQKWfpXnWDlIMeukQuVm8SSfNt5BrRro1-oViIyTglepius0uohElHwhS6oBFb-x_Ow7o5HRloMNZTEMrzB0CUDCgDj0PJY6SPBmcCr1RDUSP8Xo6z_yfvRBP89fkoosjSsnZw");
-    }
-
-    #[test]
-    fn an_id_is_a_number_or_a_client_id() {
-        for text in ["4242", "Iv23liAbC"] {
-            assert!(text.parse::<AppId>().is_ok(), "{text}");
-        }
-        for text in ["", "my app", "a/b", "-1", &"1".repeat(65)] {
-            assert!(text.parse::<AppId>().is_err(), "{text}");
-        }
     }
 }

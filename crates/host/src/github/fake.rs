@@ -28,6 +28,8 @@ pub(crate) struct FakeGitHubState {
     reactions: Vec<(CommentId, Reaction)>,
     last: u64,
     limited_until: Option<Timestamp>,
+    /// How many tokens for git a repository has had before the present one.
+    replaced_tokens: BTreeMap<RepoName, u32>,
     is_revoked: bool,
 }
 
@@ -335,8 +337,18 @@ impl GitHub for FakeGitHub {
 
     async fn token_for(&self, repo: &RepoName) -> Result<Token, GitHubError> {
         self.enter(&format!("github.token_for {repo}"), repo).await?;
-        let token = format!("ghs_fake-{}", repo.name());
+        let number = self.world.lock().github.replaced_tokens.get(repo).copied().unwrap_or_default() + 1;
+        let token = format!("ghs_fake-{}-{number}", repo.name());
         Token::new(&Zeroizing::new(token.into_bytes())).map_err(|_| GitHubError::Token)
+    }
+
+    async fn other_token_for(&self, repo: &RepoName, refused: &Token) -> Result<Option<Token>, GitHubError> {
+        let present = self.token_for(repo).await?;
+        if present.bytes() != refused.bytes() {
+            return Ok(Some(present));
+        }
+        *self.world.lock().github.replaced_tokens.entry(repo.clone()).or_default() += 1;
+        self.token_for(repo).await.map(Some)
     }
 }
 

@@ -61,7 +61,7 @@ pub enum OpenGitHubError {
     #[error("the token for GitHub cannot be read: set `github.token` to a file that root can read")]
     TokenFile(#[source] SecretFileError),
     /// What is in it.
-    #[error("`{}` is empty or not one word of visible ASCII: put the token there that `github.token` names", path.display())]
+    #[error("`{}`, which `github.token` names, is empty or not one word of visible ASCII", path.display())]
     Token {
         /// The file.
         path: PathBuf,
@@ -139,11 +139,12 @@ mod tests {
         config(&format!("token = \"{path}\""))
     }
 
-    fn refusal(config: &GitHubConfig, folder: &str) -> String {
+    /// The error, with `FILE` for this file.
+    fn refusal(config: &GitHubConfig, file: &str) -> String {
         let Err(error) = OnDemand::new(Some(config)).get() else { panic!("it opens") };
         let told = chain(&error);
         assert!(!format!("{told} {error:?} {:?}", error.source()).contains("poison"), "{told}");
-        told.replace(folder, "FILE")
+        told.replace(file, "FILE")
     }
 
     #[test]
@@ -172,10 +173,10 @@ mod tests {
     #[test]
     fn a_credential_that_cannot_be_used_is_named_and_not_shown() {
         let (_folder, path) = file("poison key\n");
-        insta::assert_snapshot!(refusal(&app("/none/key"), ""), @"");
-        insta::assert_snapshot!(refusal(&app(&path), &path), @"");
-        insta::assert_snapshot!(refusal(&person("/none/token"), ""), @"");
-        insta::assert_snapshot!(refusal(&person(&path), &path), @"");
+        insta::assert_snapshot!(refusal(&app("/none/key"), "/none/key"), @"the key of the GitHub App cannot be read: set `github.app_key` to a file that root can read: `FILE` cannot be read: No such file or directory (os error 2)");
+        insta::assert_snapshot!(refusal(&app(&path), &path), @"`FILE` cannot be the key that `github.app_key` names: the key of the GitHub App is no PEM file with a private key: download a new one from its settings");
+        insta::assert_snapshot!(refusal(&person("/none/token"), "/none/token"), @"the token for GitHub cannot be read: set `github.token` to a file that root can read: `FILE` cannot be read: No such file or directory (os error 2)");
+        insta::assert_snapshot!(refusal(&person(&path), &path), @"`FILE`, which `github.token` names, is empty or not one word of visible ASCII");
         let (_folder, path) = file("  ghp_good\n");
         assert!(OnDemand::new(Some(&person(&path))).get().expect("opened").is_some());
     }

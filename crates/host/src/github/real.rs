@@ -133,7 +133,7 @@ impl GitHubApi {
         let answer = self.http.send(bearer.holder, &bearer.token, &call).await;
         match (answer, bearer.holder) {
             (Err(GitHubError::Unauthorized { .. }), Holder::Installation(_)) => {
-                self.forget(purpose, &bearer.token).await;
+                self.forget(purpose, bearer.token.expose_secret().as_bytes()).await;
                 let bearer = self.bearer(purpose).await?;
                 self.http.send(bearer.holder, &bearer.token, &call).await
             }
@@ -155,10 +155,10 @@ impl GitHubApi {
         Ok(Bearer { holder: Holder::Installation(token.installation), token: token.token })
     }
 
-    async fn forget(&self, purpose: &Purpose, token: &SecretString) {
+    async fn forget(&self, purpose: &Purpose, token: &[u8]) {
         let place = self.tokens.place(purpose);
         let mut kept = place.lock().await;
-        kept.take_if(|kept| kept.token.expose_secret() == token.expose_secret());
+        kept.take_if(|kept| kept.token.expose_secret().as_bytes() == token);
     }
 
     async fn new_token(&self, app: &Bearer, purpose: &Purpose) -> Result<InstallationToken, GitHubError> {
@@ -314,6 +314,16 @@ impl GitHub for GitHubApi {
         let bearer = self.bearer(&Purpose::Read(repo.clone())).await?;
         let bytes = Zeroizing::new(bearer.token.expose_secret().as_bytes().to_vec());
         Token::new(&bytes).map_err(|_| GitHubError::Token)
+    }
+
+    async fn other_token_for(&self, repo: &RepoName, refused: &Token) -> Result<Option<Token>, GitHubError> {
+        match &self.credentials {
+            Credentials::App { .. } => {
+                self.forget(&Purpose::Read(repo.clone()), refused.bytes()).await;
+                self.token_for(repo).await.map(Some)
+            }
+            Credentials::Person(_) => Ok(None),
+        }
     }
 }
 

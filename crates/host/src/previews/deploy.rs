@@ -4,14 +4,13 @@ use berth_core::config::PreviewConfig;
 use berth_core::guest::PreviewEnvironment;
 use berth_core::{CommitSha, Meta};
 
-use super::{DeployError, Source, told, unless_interrupted};
+use super::{DeployError, Source, git_token, told, unless_interrupted};
 use crate::agents::Detail;
 use crate::environment;
 use crate::host::{Host, duration};
 use crate::preview_closures::{self, BuildLimits, ClosureRequest, PreviewClosure, PreviewClosureError};
 use crate::progress::{Interrupt, Progress};
-use crate::repos::{Fetch, FetchLimits, Token, Wanted};
-use crate::secret_file;
+use crate::repos::{Fetch, FetchLimits, Wanted};
 use crate::state::{PreviewRecord, RepositoryId};
 
 /// How many lines of a service's log belong to an error.
@@ -92,15 +91,11 @@ pub(super) async fn fetch(
 ) -> Result<CommitSha, DeployError> {
     let wanted = source.pull.map_or_else(|| Wanted::Branch(source.branch.clone()), Wanted::Pull);
     progress.step(&format!("fetch {wanted} of {}", source.repo));
-    let token = match &config.token {
-        Some(path) => Some(Token::new(&secret_file::read(path).map_err(DeployError::Token)?)?),
-        None => None,
-    };
     let fetch = Fetch {
         mirror: repository.get(),
         repo: source.repo.clone(),
         forge: config.forge.clone(),
-        token,
+        token: None,
         preview: record.map(|record| record.id),
         wanted,
         commit: source.commit.clone(),
@@ -109,7 +104,7 @@ pub(super) async fn fetch(
         FetchLimits { deadline: duration(config.deadlines.fetch), largest: config.bounds.repository };
     let tell = |line: &str| progress.line(line);
     let doing = format!("fetching {}", source.repo);
-    unless_interrupted(interrupt, &doing, host.tools.repos.fetch(&fetch, limits, &tell)).await
+    unless_interrupted(interrupt, &doing, git_token::fetch(host, config, fetch, limits, &tell)).await
 }
 
 /// Puts a commit where the preview's services find it. Short, so it hears no

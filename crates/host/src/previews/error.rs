@@ -1,5 +1,6 @@
 //! Why an operation on previews came to nothing.
 
+use berth_core::config::Forge;
 use berth_core::env_file::EnvName;
 use berth_core::meta::UnitName;
 use berth_core::slug::SlugError;
@@ -12,6 +13,7 @@ use crate::containers::ContainersError;
 use crate::database_password::DatabasePasswordError;
 use crate::environment::EnvironmentError;
 use crate::firewall_table::TableError;
+use crate::github::{GitHubError, OpenGitHubError};
 use crate::guests::GuestError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
@@ -142,6 +144,29 @@ pub enum DeployError {
     /// The forge's token.
     #[error("the token of the forge cannot be used: set `preview.token` to a file that root can read")]
     Token(#[source] SecretFileError),
+    /// GitHub cannot be asked for a token as it is configured.
+    #[error(transparent)]
+    GitHub(#[from] OpenGitHubError),
+    /// GitHub gives no token for git.
+    #[error("GitHub gives no token to read `{repo}`")]
+    NoToken {
+        /// The repository.
+        repo: RepoName,
+        /// Why.
+        source: GitHubError,
+    },
+    /// The forge shows no such repository, and the App is not there to see it.
+    #[error(
+        "there is no `{repo}` at `{}`, or it is private and the GitHub App is not installed for it: install the \
+         App there",
+        forge.as_str()
+    )]
+    NotInstalled {
+        /// The repository.
+        repo: RepoName,
+        /// Where it was looked for.
+        forge: Forge,
+    },
     /// There is nothing to build it from.
     #[error(
         "`{repo}` has no `preview-config.nix` at {}: add one, or let the operator allow the host's own with \

@@ -18,6 +18,10 @@ pub(crate) struct Repositories {
     /// The commits of each reference, the newest last.
     forge: BTreeMap<(RepoName, Wanted), Vec<CommitSha>>,
     nix_files: BTreeMap<CommitSha, NixFiles>,
+    /// The private ones, each with the one token that opens it.
+    private: BTreeMap<RepoName, String>,
+    /// What each fetch could show to the forge.
+    tokens: Vec<Option<String>>,
     mirrors: BTreeSet<(i64, CommitSha)>,
     published: BTreeMap<PreviewId, (BranchName, CommitSha)>,
 }
@@ -34,6 +38,16 @@ impl FakeWorld {
     /// Deletes a reference of the forge's repository.
     pub fn delete_reference(&self, repo: &RepoName, wanted: &Wanted) {
         self.lock().repositories.forge.remove(&(repo.clone(), wanted.clone()));
+    }
+
+    /// Lets the forge show a repository only to who has this token.
+    pub fn make_private(&self, repo: &RepoName, token: &str) {
+        self.lock().repositories.private.insert(repo.clone(), token.to_owned());
+    }
+
+    /// The token that each fetch had, the newest last.
+    pub fn fetch_tokens(&self) -> Vec<Option<String>> {
+        self.lock().repositories.tokens.clone()
     }
 
     /// What a preview's own repository has.
@@ -55,6 +69,20 @@ impl FakeRepos {
 
     async fn pass(&self, call: &str, moment: Moment) -> Result<(), RepoError> {
         Ok(self.world.pass(call, moment).await.map_err(ConfinedError::Run)?)
+    }
+
+    /// Whether the forge lets a fetch in.
+    fn enter(&self, fetch: &Fetch) -> Result<(), RepoError> {
+        let repositories = &mut self.world.lock().repositories;
+        let token = fetch.token.as_ref().map(|token| String::from_utf8_lossy(token.bytes()).into_owned());
+        repositories.tokens.push(token.clone());
+        let (repo, forge) = (fetch.repo.clone(), fetch.forge.clone());
+        match (repositories.private.get(&repo), token) {
+            (None, _) => Ok(()),
+            (Some(good), Some(token)) if *good == token => Ok(()),
+            (Some(_), Some(_)) => Err(RepoError::TokenRefused { repo, forge }),
+            (Some(_), None) => Err(RepoError::NoRepository { repo, forge, with_token: false }),
+        }
     }
 
     /// The commit that a fetch finds.
@@ -97,6 +125,7 @@ impl Repos for FakeRepos {
     ) -> Result<CommitSha, RepoError> {
         let call = format!("repos.fetch {} {}", fetch.repo, fetch.wanted.full_ref());
         self.pass(&call, Moment::Before).await?;
+        self.enter(fetch)?;
         let commit = self.find(fetch)?;
         log(&format!("fetching {}", commit.short()));
         self.world.lock().repositories.mirrors.insert((fetch.mirror, commit.clone()));

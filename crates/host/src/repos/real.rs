@@ -31,7 +31,7 @@ macro_rules! script {
         concat!(include_str!("scripts/git.sh"), include_str!(concat!("scripts/", $name, ".sh")))
     };
 }
-const FETCH: &str = script!("fetch");
+pub(super) const FETCH: &str = script!("fetch");
 const PUBLISH: &str = script!("publish");
 const REMOVE: &str = script!("remove");
 const LIST: &str = script!("list");
@@ -74,7 +74,7 @@ impl GitRepos {
         }
     }
 
-    fn fetch_arguments(&self, fetch: &Fetch, limits: FetchLimits) -> [OsString; 8] {
+    pub(super) fn fetch_arguments(&self, fetch: &Fetch, limits: FetchLimits) -> [OsString; 8] {
         let commit = fetch.commit.as_ref().map(|commit| commit.as_str().to_owned());
         let has_token = if fetch.token.is_some() { "token" } else { "" };
         [
@@ -128,10 +128,10 @@ impl Repos for GitRepos {
         self.make_folders().await?;
         let action = format!("fetch {}", fetch.repo);
         let _lock = self.locks.lock(LockName::Mirror(fetch.mirror), &action, limits.deadline).await?;
-        let safe_log = |line: &str| log(&printable_line(line));
+        let safe_log = |line: &str| log(&printable_line(&without_token(fetch, line)));
         let run = self.fetch_run(fetch, limits);
         let output = run.run_watched(OsRng.next_u64(), &safe_log).await?;
-        fetched(fetch, limits, &output)
+        fetched(fetch, limits, output)
     }
 
     async fn has_commit(&self, mirror: i64, commit: &CommitSha) -> Result<bool, RepoError> {
@@ -256,7 +256,18 @@ fn kept_name(preview: PreviewId) -> String {
     format!("d{preview}")
 }
 
-fn fetched(fetch: &Fetch, limits: FetchLimits, output: &Output) -> Result<CommitSha, RepoError> {
+/// What was said, without the token. Git does not tell it; the forge that gets
+/// it could.
+pub(super) fn without_token(fetch: &Fetch, text: &str) -> String {
+    fetch.token.as_ref().map_or_else(|| text.to_owned(), |token| token.hidden_in(text))
+}
+
+pub(super) fn fetched(
+    fetch: &Fetch,
+    limits: FetchLimits,
+    mut output: Output,
+) -> Result<CommitSha, RepoError> {
+    output.stderr.bytes = without_token(fetch, &output.stderr.text()).into_bytes();
     let (repo, wanted) = (fetch.repo.clone(), fetch.wanted.clone());
     match (output.exit, &fetch.commit) {
         (Exit::Code(0), _) => {
@@ -271,7 +282,7 @@ fn fetched(fetch: &Fetch, limits: FetchLimits, output: &Output) -> Result<Commit
         (ends::NO_COMMIT, _) => Err(RepoError::NoCommit { repo, wanted }),
         (ends::TOO_LARGE, _) => Err(RepoError::TooLarge { repo, largest: limits.largest }),
         (ends::ELSEWHERE, Some(commit)) => Err(RepoError::Elsewhere { repo, wanted, commit: commit.clone() }),
-        (Exit::Code(_) | Exit::Signal(_), _) => Err(messages::fetch_error(fetch, output)),
+        (Exit::Code(_) | Exit::Signal(_), _) => Err(messages::fetch_error(fetch, &output)),
     }
 }
 
@@ -286,9 +297,12 @@ fn read(output: Output, mirror: i64, commit: &CommitSha) -> Result<Output, RepoE
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::exec::Captured;
     use crate::repos::{Token, Wanted};
 
     #[test]
@@ -319,6 +333,18 @@ mod tests {
         token
         ");
         assert!(!format!("{:?}", repos.fetch_run(&fetch, limits)).contains("poison"));
+
+        // Also where the forge repeats it.
+        let stderr = b"fatal: unable to access 'https://x:poison-token@h/': it is broken\n".to_vec();
+        let output = Output {
+            call: Arc::new(Invocation::new("git").call()),
+            exit: Exit::Code(128),
+            stdout: Captured::default(),
+            stderr: Captured { bytes: stderr, cut: 0 },
+        };
+        let error = fetched(&fetch, limits, output).expect_err("it failed");
+        insta::assert_snapshot!(error, @"could not fetch `acme/site` from `https://github.com`: unable to access 'https://x:[token]@h/': it is broken");
+        assert!(!format!("{error:?}").contains("poison"));
     }
 
     #[test]
