@@ -19,16 +19,16 @@ static HOST: SharedPreviewHost = SharedPreviewHost::named("closures");
 /// Limits that a well-meant build keeps by far.
 const LIMITS: &str = "
 [preview.bounds]
-evaluation_time = \"5s\"
+evaluation_time = \"10s\"
 evaluation_memory = \"512M\"
-build_silence = \"5s\"
+build_silence = \"8s\"
 closure = \"400M\"
 [deadlines]
-build = \"10s\"
+build = \"20s\"
 ";
 /// The longest that any of them may take: a build's time, ten seconds until the
 /// client gives a daemon up that does not end it, and work on two cores.
-const LONGEST: Duration = Duration::from_secs(40);
+const LONGEST: Duration = Duration::from_secs(50);
 /// How many run at a time.
 const WORKERS: usize = 4;
 
