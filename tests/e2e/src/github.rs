@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_github_double::{Command, HookOptions, Role};
+use berth_github_double::{Command, FaultKind, HookOptions, Role};
 use berth_testhost::{TestHost, wait_until};
 use serde_json::Value;
 
@@ -99,6 +99,45 @@ impl GitHub {
         self.run(&Command::SetRole { repo: repo.to_owned(), user: user.to_owned(), role });
     }
 
+    /// Copies a repository to another account.
+    ///
+    /// # Panics
+    /// If it cannot.
+    #[track_caller]
+    pub fn fork(&self, repo: &str, to: &str) {
+        self.run(&Command::Fork { repo: repo.to_owned(), to: to.to_owned() });
+    }
+
+    /// A personal token that reads what its owner may read.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn reading_token(&self, user: &str) -> String {
+        let permissions = [("contents".to_owned(), "read".to_owned())].into();
+        let made = self.run(&Command::PersonalToken { user: user.to_owned(), permissions });
+        made["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Waits until everything is delivered that will be.
+    ///
+    /// # Panics
+    /// If the double does not answer.
+    #[track_caller]
+    pub fn settle(&self) {
+        self.run(&Command::Settle {});
+    }
+
+    /// Lets so many of the next calls go wrong whose path has this part.
+    ///
+    /// # Panics
+    /// If the double does not answer.
+    #[track_caller]
+    pub fn fail(&self, method: Option<&str>, path: &str, times: u32, kind: FaultKind) {
+        let (method, path) = (method.map(str::to_owned), path.to_owned());
+        self.run(&Command::Fault { method, path, times, kind });
+    }
+
     /// Commits these files to a branch, and returns the commit's hash.
     ///
     /// # Panics
@@ -155,9 +194,20 @@ pub struct PullRequest {
 }
 
 impl PullRequest {
+    /// The repository that it is to.
+    pub fn repo(&self) -> &str {
+        &self.repo
+    }
+
     /// Its number.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// What its preview is called.
+    pub fn slug(&self) -> String {
+        let name = self.repo.split_once('/').map_or(self.repo.as_str(), |(_, name)| name);
+        format!("{name}-{}", self.number)
     }
 
     /// Closes it without a merge.
@@ -178,25 +228,60 @@ impl PullRequest {
         self.github.run(&Command::Reopen { repo: self.repo.clone(), number: self.number });
     }
 
+    /// Makes it a draft, or none.
+    ///
+    /// # Panics
+    /// If it cannot.
+    #[track_caller]
+    pub fn draft(&self, draft: bool) {
+        self.github.run(&Command::Draft { repo: self.repo.clone(), number: self.number, draft });
+    }
+
     /// Sets a label.
     ///
     /// # Panics
     /// If it cannot.
     #[track_caller]
     pub fn label(&self, label: &str, by: &str) {
-        let (label, by) = (label.to_owned(), by.to_owned());
-        let repo = self.repo.clone();
-        self.github.run(&Command::Label { repo, number: self.number, label, by, remove: false });
+        self.set_label(label, by, false);
     }
 
-    /// Comments on it.
+    /// Takes a label away.
     ///
     /// # Panics
     /// If it cannot.
     #[track_caller]
-    pub fn comment(&self, by: &str, text: &str) {
+    pub fn unlabel(&self, label: &str, by: &str) {
+        self.set_label(label, by, true);
+    }
+
+    #[track_caller]
+    fn set_label(&self, label: &str, by: &str, remove: bool) {
+        let (label, by) = (label.to_owned(), by.to_owned());
+        let repo = self.repo.clone();
+        self.github.run(&Command::Label { repo, number: self.number, label, by, remove });
+    }
+
+    /// Comments on it, and returns the comment's number.
+    ///
+    /// # Panics
+    /// If it cannot.
+    #[track_caller]
+    pub fn comment(&self, by: &str, text: &str) -> u64 {
         let (by, text) = (by.to_owned(), text.to_owned());
-        self.github.run(&Command::Comment { repo: self.repo.clone(), number: self.number, by, text });
+        let made =
+            self.github.run(&Command::Comment { repo: self.repo.clone(), number: self.number, by, text });
+        made["id"].as_u64().expect("a number")
+    }
+
+    /// All comments on it, as the double shows them.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn comments(&self) -> Vec<Value> {
+        let shown = self.github.run(&Command::Comments { repo: self.repo.clone(), number: self.number });
+        shown.as_array().expect("a list").clone()
     }
 
     /// Every text that Berth's comment has had, the newest last.
@@ -205,8 +290,7 @@ impl PullRequest {
     /// If Berth has made more than one comment.
     #[track_caller]
     pub fn told(&self) -> Vec<String> {
-        let comments = self.github.run(&Command::Comments { repo: self.repo.clone(), number: self.number });
-        let comments = comments.as_array().expect("a list");
+        let comments = self.comments();
         let own: Vec<&Value> =
             comments.iter().filter(|one| one["by"] == BERTH && one["deleted"] == false).collect();
         assert!(own.len() <= 1, "one comment for a pull request: {own:#?}");

@@ -38,7 +38,7 @@ pub use self::github::{BERTH, GitHub, MEMBER, PullRequest};
 pub use self::journal::JournalMark;
 pub use self::preview::{Preview, preview};
 pub use self::preview_host::{Caddy, PreviewHost, SharedPreviewHost};
-pub use self::pull_host::{PATIENCE, PullHost, WEBHOOK_SECRET, follow_pulls};
+pub use self::pull_host::{PATIENCE, PullHost, SharedPullHost, WEBHOOK_SECRET, follow_pulls};
 pub use self::secrets::places_with;
 pub use self::sql::sql;
 pub use self::victims::{Victim, Victims};

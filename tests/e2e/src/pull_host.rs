@@ -2,13 +2,14 @@
 //! and a GitHub.
 
 use std::ops::Deref;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use berth_github_double::{APP_ID, APP_KEY, HookOptions};
 use berth_testhost::{TestHost, wait_until};
 
-use crate::github::{GITHUB, GitHub};
+use crate::github::{GITHUB, GitHub, PullRequest};
 use crate::preview_host::{DOMAIN, PreviewHost};
 use crate::{json, preview};
 
@@ -29,6 +30,9 @@ const APP_KEY_FILE: &str = "/etc/berth/secrets/app.pem";
 const SPOOL: &str = "/var/lib/berth-webhook/spool";
 /// A deployment takes some seconds; many of them on a busy machine take more.
 pub const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Between two looks at what is left to do.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A host whose previews follow pull requests. It ends with the value, and must
 /// be clean then.
@@ -168,6 +172,33 @@ impl PullHost {
         json(&preview(&self.host, &["jobs", "--json"]).args(words).ok())
     }
 
+    /// Waits until everything that has happened to a pull request is dealt with,
+    /// whatever is left to do for others.
+    ///
+    /// # Panics
+    /// If it is not in time.
+    #[track_caller]
+    pub fn settles(&self, pull: &PullRequest) {
+        self.github.settle();
+        let end = Instant::now() + PATIENCE;
+        while let Some(left) = self.left_of(pull) {
+            assert!(Instant::now() < end, "{} does not rest: {left}", pull.slug());
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// What is still to be done for a pull request.
+    fn left_of(&self, pull: &PullRequest) -> Option<String> {
+        // In this order: what leaves the spool is a job already.
+        let spool = self.spool();
+        let jobs = self.jobs(&[]);
+        let is_open = |job: &&serde_json::Value| job["state"] == "working" || job["state"] == "waiting";
+        let is_its =
+            |job: &&serde_json::Value| job["repository"] == pull.repo() && job["pull"] == pull.number();
+        let job = jobs.as_array().expect("a list").iter().filter(is_its).find(is_open);
+        job.map(ToString::to_string).or_else(|| (!spool.is_empty()).then(|| format!("{spool:?}")))
+    }
+
     /// Waits until nothing is left to be done.
     ///
     /// # Panics
@@ -214,6 +245,27 @@ fn configure(host: &TestHost, preview_lines: &str, daemon_lines: &str) {
     host.write_file("/etc/berth/berth.toml", text, 0o644);
 }
 
+impl PullHost {
+    /// Expects that nothing in the programs has ever failed by a fault of their
+    /// own, and that none stood still.
+    ///
+    /// # Panics
+    /// If one has, with the lines of the journal.
+    #[track_caller]
+    pub fn assert_no_fault(&self) {
+        self.command("journalctl").arg("--sync").ok();
+        let units = ["-u", "berthd", "-u", "preview-webhook"];
+        let said = self.command("journalctl").args(["-q", "-a", "-o", "cat"]).args(units).ok().stdout;
+        let is_fault = |line: &&str| {
+            ["panicked at", "fault in berthd", "stand still", "Watchdog timeout", "core-dump"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        let faults: Vec<&str> = said.lines().filter(is_fault).collect();
+        assert_eq!(faults, [""; 0]);
+    }
+}
+
 impl Deref for PullHost {
     type Target = PreviewHost;
 
@@ -227,7 +279,7 @@ impl Drop for PullHost {
         if !self.is_up() {
             return;
         }
-        if std::thread::panicking() {
+        if thread::panicking() {
             let log = ["-q", "--no-pager", "-o", "cat", "-n", "80", "-u", "berthd", "-u", "preview-webhook"];
             eprintln!("{}", self.command("journalctl").args(log).run().stdout);
             return;
@@ -236,5 +288,34 @@ impl Drop for PullHost {
         for slug in self.slugs() {
             preview(&self.host, &["destroy", &slug]).ok();
         }
+    }
+}
+
+/// One host for all tests of a file: the first one boots it, the last one that
+/// runs ends it.
+#[derive(Debug)]
+pub struct SharedPullHost {
+    boot: fn() -> PullHost,
+    host: Mutex<Weak<PullHost>>,
+}
+
+impl SharedPullHost {
+    /// A host that is not booted yet.
+    pub const fn booted_by(boot: fn() -> PullHost) -> Self {
+        Self { boot, host: Mutex::new(Weak::new()) }
+    }
+
+    /// The host, booted if it is not there.
+    ///
+    /// # Panics
+    /// If it does not boot.
+    #[track_caller]
+    pub fn get(&self) -> Arc<PullHost> {
+        let mut shared = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let host = Arc::new((self.boot)());
+            *shared = Arc::downgrade(&host);
+            host
+        })
     }
 }

@@ -60,8 +60,11 @@ pub(crate) fn pull(world: &World, to: &Repo, pull: &Pull, base: &str, is_listed:
     shape
 }
 
+/// Everybody is said to own the place: who believes a payload in this is found
+/// out.
 pub(crate) fn comment(comment: &Comment) -> Value {
-    json!({ "id": comment.id, "user": user(&comment.by), "body": comment.texts.last(), "author_association": "NONE" })
+    let (user, body) = (user(&comment.by), comment.texts.last());
+    json!({ "id": comment.id, "user": user, "body": body, "author_association": "OWNER" })
 }
 
 pub(crate) fn deployment(deployment: &Deployment) -> Value {
