@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 pub use self::command::{Command, FaultKind, HookOptions, Role};
 use self::deliver::Hooks;
 use self::git::Git;
+pub use self::random::Random;
 use self::world::World;
 pub use self::world::{APP_ID, APP_SLUG};
 

@@ -1,9 +1,12 @@
 //! Numbers that look random and are the same for the same seed (`SplitMix64`).
 
-pub(crate) struct Random(u64);
+/// A source of such numbers.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The one of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -15,12 +18,12 @@ impl Random {
     }
 
     /// A number below this one; 0 below 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.next() % end }
     }
 
     /// True this often of a hundred times.
-    pub(crate) fn percent(&mut self, percent: u8) -> bool {
+    pub fn percent(&mut self, percent: u8) -> bool {
         self.below(100) < u64::from(percent)
     }
 }

@@ -182,7 +182,7 @@ impl World {
         answer
             .with("x-ratelimit-limit", CALLS_PER_HOUR.to_string())
             .with("x-ratelimit-remaining", limit.remaining.to_string())
-            .with("x-ratelimit-used", (CALLS_PER_HOUR - limit.remaining).to_string())
+            .with("x-ratelimit-used", CALLS_PER_HOUR.saturating_sub(limit.remaining).to_string())
             .with("x-ratelimit-reset", limit.reset.to_string())
             .with("x-ratelimit-resource", "core")
     }
