@@ -1,4 +1,7 @@
-//! `docs`: the reference that is generated from the programs themselves.
+//! `docs`: the reference that is generated from the programs themselves, and the
+//! files that pages show.
+
+mod quoted;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,16 +19,20 @@ pub(crate) struct Args {
     check: bool,
 }
 
-/// The programs that people call.
-const DOCUMENTED: [&str; 2] = ["agent", "preview"];
+/// The programs that people call or start.
+const DOCUMENTED: [&str; 4] = ["agent", "preview", "preview-webhook", "berthd"];
 
-/// Writes `docs/reference/PROGRAM.md` from each program's own help.
+/// Writes `docs/reference/PROGRAM.md` from each program's own help, and the
+/// files that other pages show.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.check {
         check()?;
         return Ok(ExitCode::SUCCESS);
     }
     for (path, text) in render()? {
+        if fs::read_to_string(&path).is_ok_and(|found| found == text) {
+            continue;
+        }
         fs::create_dir_all(path.parent().expect("a file in a folder"))?;
         fs::write(&path, text)?;
         eprintln!("wrote {}", path.display());
@@ -33,7 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails when the reference is not what the programs say now.
+/// Fails when the reference is not what the programs say now, or a page shows a
+/// file as it is no more.
 pub(crate) fn check() -> Result<()> {
     for (path, text) in render()? {
         let found = fs::read_to_string(&path)
@@ -49,13 +57,12 @@ pub(crate) fn check() -> Result<()> {
 /// Each page with its place.
 fn render() -> Result<Vec<(PathBuf, String)>> {
     let programs = programs::build(Profile::Dev)?;
-    let documented = programs.iter().filter(|(name, _)| DOCUMENTED.contains(name));
-    documented
-        .map(|(name, path)| {
-            let page = step::checkout().join(format!("docs/reference/{name}.md"));
-            Ok((page, page_of(name, path)?))
-        })
-        .collect()
+    let mut pages = quoted::render()?;
+    for (name, path) in programs.iter().filter(|(name, _)| DOCUMENTED.contains(name)) {
+        let page = step::checkout().join(format!("docs/reference/{name}.md"));
+        pages.push((page, page_of(name, path)?));
+    }
+    Ok(pages)
 }
 
 fn page_of(name: &str, path: &Path) -> Result<String> {
