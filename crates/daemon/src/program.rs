@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use berth_core::config::{Config, GitHubConfig, GitHubCredentials};
+use berth_core::config::{Config, GitHubConfig};
 use berth_core::delivery::WebhookSecret;
 use berth_core::lane::Retries;
 use berth_core::{Layout, PullNumber, RepoName};
 use berth_host::agents::Actor;
 use berth_host::control::{Answer, Request};
-use berth_host::github::{AppKey, Credentials, GitHubApi, GitHubOptions};
+use berth_host::github::{GitHub, GitHubApi, OnDemand};
 use berth_host::progress::{Interrupt, Interrupter};
 use berth_host::{Host, LostRecords, exec};
 use jiff::{SignedDuration, Timestamp};
@@ -105,36 +105,22 @@ fn only_one(layout: &Layout) -> Result<File> {
 
 /// What is read from files before rights are given up.
 pub(crate) struct GitHubParts {
-    api: GitHubApi,
+    api: Arc<dyn GitHub>,
     secrets: Vec<WebhookSecret>,
 }
 
 impl GitHubParts {
     fn open(config: &GitHubConfig) -> Result<Self> {
-        let credentials = match &config.credentials {
-            GitHubCredentials::App { id, key } => {
-                let key = AppKey::from_pem(&secret(key)?)?;
-                Credentials::App { id: id.to_string().parse()?, key }
-            }
-            GitHubCredentials::Token { path } => {
-                let token = secret(path)?;
-                let token = std::str::from_utf8(&token).context("the token of GitHub is not text")?;
-                Credentials::Person(token.trim_end().into())
-            }
-        };
-        let options = GitHubOptions { base: config.api.as_str().parse()?, ..GitHubOptions::default() };
-        let secrets = config.webhook_secrets.iter().map(|path| {
-            let secret = WebhookSecret::new(&secret(path)?);
-            secret.with_context(|| format!("`{}` is no webhook secret", path.display()))
-        });
-        let secrets = secrets.collect::<Result<_>>()?;
-        Ok(Self { api: GitHubApi::new(credentials, options)?, secrets })
+        let api = Arc::new(GitHubApi::open(config)?);
+        let secrets = config.webhook_secrets.iter().map(|path| webhook_secret(path));
+        Ok(Self { api, secrets: secrets.collect::<Result<_>>()? })
     }
 }
 
-fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+fn webhook_secret(path: &Path) -> Result<WebhookSecret> {
     let content = std::fs::read(path).with_context(|| format!("could not read `{}`", path.display()))?;
-    Ok(Zeroizing::new(content))
+    let secret = WebhookSecret::new(&Zeroizing::new(content));
+    secret.with_context(|| format!("`{}` is no webhook secret", path.display()))
 }
 
 /// Makes a loop's next pass come at once when what it returns ends.
@@ -161,7 +147,12 @@ async fn run(layout: Layout, config: Config, github: Option<GitHubParts>) -> Res
     let (interrupter, stop) = Interrupt::new();
     end_by_signal(interrupter)?;
     let since = Timestamp::now();
-    let host = Arc::new(Host::open(layout, config, LostRecords::Refuse).await?);
+    let mut host = Host::open(layout, config, LostRecords::Refuse).await?;
+    if let Some(parts) = &github {
+        // Lanes and deployments share its tokens, and know of the same limits.
+        host.tools.github = OnDemand::opened(Arc::clone(&parts.api));
+    }
+    let host = Arc::new(host);
     let by = Actor::new("berthd");
     let follows = github.filter(|_| host.config.preview.is_some());
     let (secrets, api) = follows.map_or((Vec::new(), None), |parts| (parts.secrets, Some(parts.api)));
@@ -207,11 +198,11 @@ fn end_by_signal(interrupter: Interrupter) -> Result<()> {
     Ok(())
 }
 
-fn lanes(host: &Arc<Host>, api: GitHubApi, config: &GitHubConfig, by: &Actor) -> Arc<Lanes> {
+fn lanes(host: &Arc<Host>, github: Arc<dyn GitHub>, config: &GitHubConfig, by: &Actor) -> Arc<Lanes> {
     let daemon = &host.config.daemon;
     Lanes::new(Parts {
         state: host.state.clone(),
-        github: Arc::new(api),
+        github,
         deployer: Arc::new(HostDeployer::new(Arc::clone(host), by.clone())),
         policy: config.policy.clone(),
         retries: Retries { most: daemon.attempts, ..Retries::default() },

@@ -87,7 +87,11 @@ fn of_deployment(error: &DeployError) -> WayOut {
 fn step(error: &DeployError) -> String {
     let words = match error {
         DeployError::Service { unit, .. } | DeployError::ServiceDied { unit } => return unit.to_string(),
-        DeployError::Repo(_) | DeployError::Token(_) => "fetching the commit",
+        DeployError::Repo(_)
+        | DeployError::Token(_)
+        | DeployError::GitHub(_)
+        | DeployError::NoToken { .. }
+        | DeployError::NotInstalled { .. } => "fetching the commit",
         DeployError::NoConfiguration { .. } => "preview-config.nix",
         DeployError::Closure(_) => "building the system",
         DeployError::Postgres(_) | DeployError::Password(_) => "the database",

@@ -1,12 +1,13 @@
 //! Deployments on this host.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use berth_core::comment;
+use berth_core::config::{Config, GitHubConfig};
 use berth_core::lane::{Site, SiteState};
-use berth_core::{Name, PreviewPhase, PullNumber, RepoName, Wanted as WantedPhase};
+use berth_core::{Layout, Name, PreviewPhase, PullNumber, RepoName, Wanted as WantedPhase};
 use berth_host::Host;
 use berth_host::agents::Actor;
 use berth_host::previews::{self, CreateOptions, PreviewError, Source, UpdateOptions};
@@ -37,15 +38,23 @@ impl HostDeployer {
         Fault::of(error, |text| comment::scrub(text, &secrets))
     }
 
-    /// All secrets that a service of a preview may have been given, and may
-    /// have said.
+    /// All secrets of the host that may have been said: what services of
+    /// previews were given, and what Berth itself shows to others. Of what git
+    /// says, the token that it has is [taken out](berth_host::repos::Repos::fetch)
+    /// already.
     fn secrets(&self) -> Vec<zeroize::Zeroizing<String>> {
-        let Host { layout, config, .. } = &*self.host;
-        let Some(config) = &config.preview else { return Vec::new() };
-        let granted = config.secrets.iter().map(|grant| grant.source.clone()).chain(config.token.clone());
-        let passwords = std::fs::read_dir(layout.secrets_dir()).into_iter().flatten().flatten();
-        granted.chain(passwords.map(|entry| entry.path())).filter_map(|path| text(&path)).collect()
+        secret_files(&self.host.layout, &self.host.config).iter().filter_map(|path| text(path)).collect()
     }
+}
+
+fn secret_files(layout: &Layout, config: &Config) -> Vec<PathBuf> {
+    let preview = config.preview.iter();
+    let granted = preview.flat_map(|preview| {
+        preview.secrets.iter().map(|grant| grant.source.clone()).chain(preview.token.clone())
+    });
+    let github = config.github.iter().flat_map(GitHubConfig::secret_files).map(Path::to_path_buf);
+    let passwords = std::fs::read_dir(layout.secrets_dir()).into_iter().flatten().flatten();
+    granted.chain(github).chain(passwords.map(|entry| entry.path())).collect()
 }
 
 fn text(path: &Path) -> Option<zeroize::Zeroizing<String>> {
@@ -114,5 +123,38 @@ impl Deployer for HostDeployer {
     async fn destroy(&self, slug: &Name, work: Work<'_>) -> Result<(), Fault> {
         let destroyed = previews::destroy(&self.host, slug, &self.by, work.progress).await;
         destroyed.map(|_| ()).map_err(|error| self.fault(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn everything_secret_on_the_host_is_looked_for_in_what_was_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::below(folder.path());
+        fs::create_dir_all(layout.secrets_dir()).expect("made");
+        fs::write(layout.secrets_dir().join("d42"), "a password").expect("written");
+        let config = |credential: &str| {
+            let text = format!(
+                "[preview]\ndomain = \"example.com\"\ntoken = \"/s/forge\"\n[[preview.secret]]\nname = \"A\"\n\
+                 source = \"/s/granted\"\nrepositories = [\"acme/site\"]\n[github]\n{credential}\n\
+                 webhook_secret = \"/s/new\"\nwebhook_secret_previous = \"/s/old\"\nrepositories = [\"acme/*\"]"
+            );
+            Config::parse(&text).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let listed = |config: &Config| {
+            let files = secret_files(&layout, config);
+            files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let password = layout.secrets_dir().join("d42").display().to_string();
+        let app = config("app_id = 1\napp_key = \"/s/key\"");
+        assert_eq!(listed(&app), format!("/s/granted /s/forge /s/key /s/new /s/old {password}"));
+        let person = config("token = \"/s/api\"");
+        assert_eq!(listed(&person), format!("/s/granted /s/forge /s/api /s/new /s/old {password}"));
+        assert_eq!(listed(&Config::parse("").expect("the defaults")), password);
     }
 }
