@@ -163,7 +163,10 @@ pub(super) fn preview(top: &mut Section) -> Option<PreviewConfig> {
         let token = path(section, "token");
         let token_repositories: Vec<RepoName> = section.parsed_list("token_repositories");
         if token.is_none() && !token_repositories.is_empty() {
-            section.problem("token_repositories", "there is no `token` to give them".to_owned());
+            section.problem(
+                "token_repositories",
+                "there is no `token` to give them: what `[github]` has is given to no preview".to_owned(),
+            );
         }
         let rest = Rest {
             tls: section.section("tls", tls),
