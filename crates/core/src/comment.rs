@@ -9,6 +9,7 @@
 
 mod scrub;
 mod text;
+mod unmet;
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub use self::scrub::scrub;
 use self::text::{code_block, code_span};
+pub use self::unmet::explained;
 use crate::policy::{Hold, Refusal};
 use crate::{CommitSha, RepoName};
 
@@ -57,8 +59,8 @@ pub enum CommentState {
         commit: CommitSha,
         /// Where; the main address first.
         links: Vec<Link>,
-        /// How long it took.
-        took: SignedDuration,
+        /// How long it took; nothing when that is not known any more.
+        took: Option<SignedDuration>,
         /// When it was done.
         at: Timestamp,
     },
@@ -120,7 +122,8 @@ impl FromStr for Link {
     }
 }
 
-/// The text of the comment, at most [`LENGTH_MAX`] bytes.
+/// The text of the comment. Also [`explained`] it has at most [`LENGTH_MAX`]
+/// bytes.
 pub fn render(state: &CommentState) -> String {
     let (title, body) = match state {
         CommentState::Queued { commit } => {
@@ -141,7 +144,7 @@ pub fn render(state: &CommentState) -> String {
     format!("{MARKER}\n### Preview: {title}\n\n{body}")
 }
 
-fn ready(commit: &CommitSha, links: &[Link], took: SignedDuration, at: Timestamp) -> String {
+fn ready(commit: &CommitSha, links: &[Link], took: Option<SignedDuration>, at: Timestamp) -> String {
     let mut body = String::new();
     for link in links {
         let _ = writeln!(body, "- <{}>", link.as_str());
@@ -149,7 +152,8 @@ fn ready(commit: &CommitSha, links: &[Link], took: SignedDuration, at: Timestamp
     if !links.is_empty() {
         body.push('\n');
     }
-    let _ = writeln!(body, "Commit {}, deployed in {} on {}.", short(commit), duration(took), moment(at));
+    let took = took.map(|took| format!(" in {}", duration(took))).unwrap_or_default();
+    let _ = writeln!(body, "Commit {}, deployed{took} on {}.", short(commit), moment(at));
     body
 }
 

@@ -16,7 +16,7 @@ mod wish;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::step::{Site, SiteState, Step, step};
-pub use self::wish::{Granted, Wish};
+pub use self::wish::{Answer, Granted, NotGranted, Unmet, Wish};
 use crate::CommitSha;
 use crate::policy::Approval;
 
@@ -34,6 +34,8 @@ pub struct Lane {
     pub done: u64,
     /// How often the work came to nothing since it last came to something.
     pub attempts: u32,
+    /// How often in a row GitHub could not be asked about it.
+    pub unasked: u32,
     /// When it is tried again, after it came to nothing.
     pub next_at: Option<Timestamp>,
     /// Whether it came to nothing so often that it waits for somebody.
@@ -89,6 +91,12 @@ pub enum End {
         /// Why.
         error: String,
     },
+    /// GitHub could not be asked, so nothing was tried: the lane waits ever
+    /// longer, and is never given up for that.
+    Unasked {
+        /// Why.
+        error: String,
+    },
     /// It was cut short on purpose: the lane stays as dirty as it was.
     CutShort,
 }
@@ -138,6 +146,7 @@ impl Lane {
 
     fn begin_anew(&mut self) {
         self.attempts = 0;
+        self.unasked = 0;
         self.next_at = None;
         self.is_dead = false;
     }
@@ -178,6 +187,9 @@ impl Lane {
 
     /// The work ended that had begun at this generation.
     pub fn end(&mut self, generation: u64, end: End, retries: &Retries, now: Timestamp, jitter: f64) {
+        if !matches!(end, End::Unasked { .. } | End::Wait { .. } | End::CutShort) {
+            self.unasked = 0;
+        }
         match end {
             End::Done => {
                 self.settle(generation);
@@ -203,6 +215,11 @@ impl Lane {
             }
             End::Wait { until, error } => {
                 self.next_at = Some(until.max(now));
+                self.error = Some(error);
+            }
+            End::Unasked { error } => {
+                self.unasked += 1;
+                self.next_at = Some(now + retries.pause(self.unasked, jitter));
                 self.error = Some(error);
             }
             End::CutShort => {}

@@ -15,6 +15,8 @@ mod pull;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::allow_list::{AllowList, Owner, RepoPattern, RepoPatternError};
 pub use self::approval::{Approval, How, NotApproved};
 pub use self::login::{Login, LoginError, Permission};
@@ -94,7 +96,8 @@ pub struct Hold {
 }
 
 /// Why an open pull request gets no preview.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "refusal", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Refusal {
     /// Its repository gets none.
     Repository,

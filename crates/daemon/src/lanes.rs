@@ -222,6 +222,7 @@ impl Lanes {
             End::Refused { .. } => "refused",
             End::Failed { .. } => "failed",
             End::Wait { .. } => "waits",
+            End::Unasked { .. } => "unasked",
             End::CutShort => "cut short",
         };
         *lock(&self.ended).entry(word).or_default() += 1;

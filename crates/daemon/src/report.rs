@@ -1,8 +1,10 @@
-//! Telling GitHub: the comment on the pull request, and the deployment.
+//! Telling GitHub: the comment on the pull request, the deployment, and whoever
+//! wrote a command.
 //!
 //! What cannot be told fails no deployment. The lane records what was told
 //! last, and the comparison makes lanes dirty of which something else is so.
 
+mod answer;
 mod resting;
 
 use std::sync::Arc;
@@ -13,11 +15,12 @@ use berth_core::{CommitSha, PullNumber};
 use berth_host::github::{
     CommentId, DeploymentId, DeploymentState, DeploymentStatus, Environment, GitHub, GitHubError,
 };
-use berth_host::state::{LaneRecord, State, Told};
+use berth_host::state::{LaneRecord, State, StateError, Told};
 use jiff::Timestamp;
 
 pub use self::resting::Resting;
-use self::resting::key;
+pub(crate) use self::resting::is_over;
+use self::resting::{REMOVED, key};
 use crate::chain;
 
 /// Nobody waits longer for GitHub to be told.
@@ -58,15 +61,25 @@ impl Reporter {
         tracing::warn!(repo = %record.repo, pull = %record.pull, reason, "GitHub could not be told");
     }
 
+    /// There is nowhere to tell anything of this lane any more: what was asked
+    /// for on it is forgotten, and nothing counts as untold.
+    pub async fn give_up(&self, record: &LaneRecord) -> Result<(), StateError> {
+        let wishes: Vec<i64> = self.state.wishes(record.id).await?.iter().map(|wish| wish.id).collect();
+        self.state.forget_wishes(&wishes).await?;
+        let reported = Some(REMOVED.to_owned());
+        let told = Told { reported, deployment: None, ..record.told.clone() };
+        self.state.set_told(record.id, &told).await
+    }
+
     async fn try_tell(&self, record: &LaneRecord, state: &CommentState) -> Result<(), String> {
         // Newer than what the caller has seen: it may have told twice.
         let told = self.state.lane(record.id).await.map_err(|error| chain(&error))?;
         let Some(LaneRecord { mut told, .. }) = told else { return Ok(()) };
-        let known = told.comment.map(CommentId);
-        let comment = self.github.put_comment(&record.repo, record.pull, known, &render(state)).await;
+        let (known, text) = (told.comment.map(CommentId), render(state));
+        let comment = self.github.put_comment(&record.repo, record.pull, known, &text).await;
         let deployed = match comment {
             Ok(comment) => {
-                told.comment = Some(comment.0);
+                (told.comment, told.text) = (Some(comment.0), Some(text));
                 self.deployment(record, state, &mut told).await
             }
             Err(error) => Err(error),

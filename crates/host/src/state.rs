@@ -24,6 +24,7 @@ mod lanes;
 mod open;
 mod previews;
 mod row;
+mod wishes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,11 +38,12 @@ pub use closures::{
     BuildRecord, ClosureId, ClosureRecord, FinishedBuild, NewBuild, NewPreviewBuild, PreviewClosure,
     PreviewSystem,
 };
-pub use deliveries::{Meaning, NewDelivery, Taken};
+pub use deliveries::{Asked, Meaning, NewDelivery, Taken};
 pub use error::{Damage, StateError};
 pub use events::{Event, EventFilter, NewEvent, Outcome, OutcomeWordError};
-pub use lanes::{KeptWish, LaneId, LaneRecord, Told};
+pub use lanes::{LaneId, LaneRecord, Told};
 pub use previews::{Deployment, NewPreview, PreviewRecord, RepositoryId};
+pub use wishes::{KeptAnswer, KeptWish, Settled};
 
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -3,6 +3,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use super::*;
 use crate::delivery::Command;
+use crate::lane::{NotGranted, Unmet, Wish};
 
 fn commit(digit: char) -> CommitSha {
     digit.to_string().repeat(40).parse().expect("a commit")
@@ -45,7 +46,7 @@ fn a_ready_preview_reads_so() {
     let state = CommentState::Ready {
         commit: commit('a'),
         links: links.iter().map(|link| link.parse().expect("a link")).collect(),
-        took: SignedDuration::from_secs(83),
+        took: Some(SignedDuration::from_secs(83)),
         at: at(),
     };
     insta::assert_snapshot!(render(&state), @r"
@@ -56,6 +57,20 @@ fn a_ready_preview_reads_so() {
     - <https://api-site-7.preview.example.com/>
 
     Commit `aaaaaaaaaaaa`, deployed in 1 min 23 s on 2026-11-21 08:44:13 UTC.
+    ");
+}
+
+#[test]
+fn a_ready_preview_of_which_nobody_knows_how_long_it_took_does_not_tell() {
+    let links = vec!["https://site-7.preview.example.com/".parse().expect("a link")];
+    let state = CommentState::Ready { commit: commit('a'), links, took: None, at: at() };
+    insta::assert_snapshot!(render(&state), @r"
+    <!-- berth:preview -->
+    ### Preview: ready
+
+    - <https://site-7.preview.example.com/>
+
+    Commit `aaaaaaaaaaaa`, deployed on 2026-11-21 08:44:13 UTC.
     ");
 }
 
@@ -146,6 +161,58 @@ fn a_removed_preview_reads_so() {
     ### Preview: removed
 
     The preview was removed on 2026-11-21 08:44:13 UTC.
+    ");
+}
+
+fn unmet(wish: Wish, why: NotGranted) -> Unmet {
+    Unmet { by: "ada".parse().expect("a login"), wish, why }
+}
+
+fn with_line(state: &CommentState, unmet: &Unmet) -> String {
+    explained(&render(state), &"acme/shop".parse().expect("a repository"), unmet)
+}
+
+#[test]
+fn what_was_not_carried_out_is_told_below() {
+    let text = with_line(&CommentState::Removed { at: at() }, &unmet(Wish::Destroy, NotGranted::Permission));
+    insta::assert_snapshot!(text, @r"
+    <!-- berth:preview -->
+    ### Preview: removed
+
+    The preview was removed on 2026-11-21 08:44:13 UTC.
+
+    `/preview destroy` of `ada` was not carried out: it needs write permission on `acme/shop`.
+    ");
+    assert_eq!(Command::parse(&text.replace(MARKER, "")), None, "it commands nothing itself");
+}
+
+#[test]
+fn each_refusal_has_its_sentence() {
+    let named = "bbbbbbbbbbbb".parse().expect("digits");
+    let refusal = Refusal::Label { label: "no-preview".into() };
+    let malformed = Wish::Malformed { text: "/preview `@octocat` now".into() };
+    let app = Unmet {
+        by: "dependabot[bot]".parse().expect("a login"),
+        ..unmet(Wish::Label { label: "preview".into(), head: commit('b') }, NotGranted::Permission)
+    };
+    let told: Vec<String> = [
+        unmet(malformed, NotGranted::Malformed),
+        unmet(Wish::Approve { named }, NotGranted::OtherCommit { head: commit('a') }),
+        unmet(Wish::Deploy, NotGranted::Held { head: commit('a') }),
+        unmet(Wish::Rebuild, NotGranted::NoPreview { why: refusal }),
+        unmet(Wish::Rebuild, NotGranted::Closed),
+        app,
+    ]
+    .iter()
+    .map(|unmet| explained("", &"acme/shop".parse().expect("a repository"), unmet).trim().to_owned())
+    .collect();
+    insta::assert_snapshot!(told.join("\n").replace('\u{200b}', "<ZWSP>"), @r"
+    ``/preview `@<ZWSP>octocat` now`` of `ada` was not carried out: write `/preview`, `/preview rebuild`, `/preview destroy`, or `/preview` and the newest commit, on a line of its own and once.
+    `/preview bbbbbbbbbbbb` of `ada` was not carried out: the newest commit is `aaaaaaaaaaaa` now: look at it, and approve it with `/preview aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`.
+    `/preview` of `ada` was not carried out: the pull request comes from a fork: look at its newest commit, and approve it with `/preview aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa`.
+    `/preview rebuild` of `ada` was not carried out: the pull request carries the label `no-preview`.
+    `/preview rebuild` of `ada` was not carried out: the pull request is closed.
+    The label `preview`, set by `dependabot[bot]`, was not obeyed: it needs write permission on `acme/shop`.
     ");
 }
 
@@ -266,6 +333,16 @@ proptest! {
     }
 
     #[test]
+    fn nothing_that_was_asked_for_changes_the_form_of_a_comment(asked in hostile()) {
+        let state = CommentState::Removed { at: at() };
+        let text = |text: String| with_line(&state, &unmet(Wish::Malformed { text }, NotGranted::Malformed));
+        let hostile = text(format!("x{asked}"));
+        prop_assert_eq!(form(&hostile), form(&text("x".to_owned())));
+        prop_assert!(!hostile.contains("@octocat"));
+        prop_assert_eq!(Command::parse(&hostile.replace(MARKER, "")), None);
+    }
+
+    #[test]
     fn what_is_scrubbed_has_no_secret_in_it(before in hostile(), after in hostile(), secret in "[a-z0-9/+\"]{8,40}") {
         let scrubbed = scrub(&format!("{before}{secret}{after}"), &[&secret]);
         prop_assert!(!scrubbed.contains(&secret));
@@ -278,7 +355,8 @@ proptest! {
 fn the_longest_comment_is_short_enough() {
     for character in ["@", "`", "\u{1f600}", "é"] {
         let line = character.repeat(5000);
-        let text = render(&failed_with(&line, &line, &format!("{line}\n").repeat(50)));
+        let state = failed_with(&line, &line, &format!("{line}\n").repeat(50));
+        let text = with_line(&state, &unmet(Wish::Malformed { text: line }, NotGranted::Malformed));
         assert!(text.len() <= LENGTH_MAX, "{character}: {}", text.len());
     }
 }

@@ -217,7 +217,8 @@ impl World {
     fn decide(&mut self, index: usize, generation: u64) {
         let pull = self.pulls[index].clone();
         for wish in std::mem::take(&mut self.wishes[index]) {
-            if let Ok(granted) = wish.granted(&pull, &self.policy, &writer(), Permission::Write) {
+            let approvals = &self.lanes[index].approvals;
+            if let Ok(granted) = wish.granted(&pull, &self.policy, approvals, &writer(), Permission::Write) {
                 self.lanes[index].grant(granted, generation);
             }
         }

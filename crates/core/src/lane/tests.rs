@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::policy::{
-    AllowList, Drafts, Hold, How, Labels, Login, NotApproved, Origin, Permission, Policy, Pull, PullState,
-    Refusal, Verdict,
+    AllowList, Drafts, Hold, How, Labels, Login, Origin, Permission, Policy, Pull, PullState, Refusal,
+    Verdict,
 };
 
 pub(super) fn commit(number: u32) -> CommitSha {
@@ -202,8 +202,58 @@ fn wishes_need_the_right_to_write_and_survive_being_written_down() {
         assert_eq!(serde_json::from_str::<Wish>(&kept).expect("a wish"), wish);
         let mut labelled = pull.clone();
         labelled.labels.push("Preview".to_owned());
-        let ask = |permission| wish.granted(&labelled, &policy(), &login("eve"), permission);
-        assert!(matches!(ask(Permission::Triage), Err(NotApproved::Permission { .. })), "{kept}");
+        let approved = [Approval { commit: commit(1), by: login("grace"), how: How::Comment }];
+        let ask = |permission| wish.granted(&labelled, &policy(), &approved, &login("eve"), permission);
+        assert_eq!(ask(Permission::Triage), Err(NotGranted::Permission), "{kept}");
         ask(Permission::Write).expect("she may write");
     }
+}
+
+#[test]
+fn what_cannot_be_done_for_anybody_is_not_granted_and_says_why() {
+    let fork = pull(1, 1, Origin::DeletedFork);
+    let closed = Pull { state: PullState::Closed, ..pull(1, 1, Origin::Branch) };
+    let forbidden = Pull { labels: vec!["no-preview".to_owned()], ..pull(1, 1, Origin::Branch) };
+    let label = || Wish::Label { label: "preview".to_owned(), head: commit(2) };
+    let labelled = |origin| Pull { labels: vec!["preview".to_owned()], ..pull(1, 1, origin) };
+    let refusal = Refusal::Label { label: "no-preview".to_owned() };
+    for (wish, pull, why) in [
+        (Wish::Deploy, &fork, NotGranted::Held { head: commit(1) }),
+        (Wish::Rebuild, &fork, NotGranted::Held { head: commit(1) }),
+        (Wish::Deploy, &closed, NotGranted::Closed),
+        (Wish::Rebuild, &forbidden, NotGranted::NoPreview { why: refusal }),
+        (
+            Wish::Approve { named: commit(2).as_str().parse().expect("a commit") },
+            &fork,
+            NotGranted::OtherCommit { head: commit(1) },
+        ),
+        (label(), &fork, NotGranted::Label),
+        (label(), &labelled(Origin::DeletedFork), NotGranted::OtherCommit { head: commit(1) }),
+        (label(), &labelled(Origin::Branch), NotGranted::Label),
+        (Wish::Malformed { text: "/preview now".to_owned() }, &fork, NotGranted::Malformed),
+    ] {
+        let granted = wish.granted(pull, &policy(), &[], &login("grace"), Permission::Admin);
+        assert_eq!(granted, Err(why.clone()), "{wish:?}");
+        let answer = Answer::Refused(why);
+        let kept = serde_json::to_string(&answer).expect("JSON");
+        assert_eq!(serde_json::from_str::<Answer>(&kept).expect("an answer"), answer, "{kept}");
+    }
+    assert!(Wish::Destroy.granted(&closed, &policy(), &[], &login("grace"), Permission::Write).is_ok());
+}
+
+#[test]
+fn a_lane_about_which_github_cannot_be_asked_waits_ever_longer_and_is_never_given_up() {
+    let mut lane = dirty();
+    let retries = Retries::default();
+    let mut pauses = Vec::new();
+    for _ in 0..30 {
+        lane.end(0, End::Unasked { error: "no".to_owned() }, &retries, at(0), 0.5);
+        pauses.push(lane.next_at.expect("a pause").as_second());
+    }
+    assert_eq!((lane.is_dead, lane.attempts), (false, 0));
+    assert_eq!((&pauses[..3], pauses.last()), (&[1, 2, 4][..], Some(&600)));
+    lane.hear(News::Delivery, at(0));
+    assert_eq!(lane.next_at, Some(at(0) + NEWS_PAUSE));
+    failed(&mut lane, 0);
+    assert_eq!((lane.attempts, lane.unasked, lane.next_at), (1, 0, Some(at(1))));
 }

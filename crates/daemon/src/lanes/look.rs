@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use berth_core::lane::{Granted, Step, step};
+use berth_core::lane::{Answer, Granted, NotGranted, Step, step};
 use berth_core::policy::{Login, Permission, Pull, Verdict, decide};
 use berth_host::github::GitHubError;
-use berth_host::state::{KeptWish, LaneId, LaneRecord, StateError};
+use berth_host::state::{KeptWish, LaneId, LaneRecord, Settled, StateError};
 use thiserror::Error;
 
 use super::Lanes;
@@ -29,8 +29,11 @@ pub(super) enum LookError {
     State(#[from] StateError),
     #[error(transparent)]
     GitHub(#[from] GitHubError),
-    #[error("the repository has no such pull request")]
+    #[error("GitHub lists the pull request and does not show it")]
     NoPull,
+    /// The pull request is gone, or it is none of ours and nobody tells of it.
+    #[error("there is no such pull request any more")]
+    Over(Box<LaneRecord>),
     #[error("the lane is not there any more")]
     Gone,
 }
@@ -43,10 +46,9 @@ impl Lanes {
         let mut record = parts.state.lane(id).await?.ok_or(LookError::Gone)?;
         let generation = record.lane.generation;
         let wishes = parts.state.wishes(id).await?;
-        let pull = parts.github.pull(&record.repo, record.pull).await?.ok_or(LookError::NoPull)?;
+        let pull = self.pull(&record).await?;
         if !wishes.is_empty() {
-            let granted = self.granted(&pull, &wishes).await?;
-            let settled: Vec<i64> = wishes.iter().map(|wish| wish.id).collect();
+            let (granted, settled) = self.settle(&record, &pull, &wishes).await?;
             let changed = parts.state.change_lane(id, &settled, |lane| {
                 for granted in granted {
                     lane.grant(granted, generation);
@@ -60,28 +62,62 @@ impl Lanes {
         Ok(Look { record, generation, pull, verdict, found, step })
     }
 
-    /// What of it is wished by somebody who may. The API is asked, once for
-    /// each person.
-    async fn granted(&self, pull: &Pull, wishes: &[KeptWish]) -> Result<Vec<Granted>, GitHubError> {
+    /// The pull request as it is now.
+    async fn pull(&self, record: &LaneRecord) -> Result<Pull, LookError> {
+        let LaneRecord { repo, pull: number, .. } = record;
+        let parts = &self.parts;
+        match parts.github.pull(repo, *number).await {
+            Ok(Some(pull)) => Ok(pull),
+            // GitHub hides what spammers opened. It may err, so both have to say so.
+            Ok(None) => {
+                let open = parts.github.open_pulls(repo).await?;
+                let is_listed = open.iter().any(|pull| pull.number == *number);
+                Err(if is_listed { LookError::NoPull } else { LookError::Over(Box::new(record.clone())) })
+            }
+            // That it gets no preview is known without GitHub.
+            Err(error) if !parts.policy.repositories.allows(repo) && !error.is_temporary() => {
+                Err(LookError::Over(Box::new(record.clone())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What becomes of each wish, in their order, and what of them changes the
+    /// lane. The API is asked once for each person.
+    async fn settle(
+        &self,
+        record: &LaneRecord,
+        pull: &Pull,
+        wishes: &[KeptWish],
+    ) -> Result<(Vec<Granted>, Vec<Settled>), GitHubError> {
         let mut permissions: BTreeMap<&Login, Permission> = BTreeMap::new();
-        let mut all = Vec::new();
-        for KeptWish { by, wish, .. } in wishes {
+        let (mut all, mut settled) = (Vec::new(), Vec::new());
+        let mut lane = record.lane.clone();
+        for KeptWish { id, by, wish, comment } in wishes {
             let permission = match permissions.get(by) {
                 Some(permission) => *permission,
-                None => self.permission(pull, by).await?,
+                None if wish.needs_permission() => self.permission(pull, by).await?,
+                None => Permission::None,
             };
-            permissions.insert(by, permission);
-            match wish.granted(pull, &self.parts.policy, by, permission) {
+            if wish.needs_permission() {
+                permissions.insert(by, permission);
+            }
+            let answer = match wish.granted(pull, &self.parts.policy, &lane.approvals, by, permission) {
                 Ok(granted) => {
                     tracing::info!(repo = %pull.repo, pull = %pull.number, %by, ?wish, "granted");
+                    lane.grant(granted.clone(), lane.generation);
                     all.push(granted);
+                    comment.map(|_| Answer::Granted)
                 }
                 Err(reason) => {
-                    tracing::info!(repo = %pull.repo, pull = %pull.number, %by, %reason, "not granted");
+                    tracing::info!(repo = %pull.repo, pull = %pull.number, %by, ?wish, %reason, "not granted");
+                    // Most labels are not meant for Berth.
+                    (reason != NotGranted::Label).then_some(Answer::Refused(reason))
                 }
-            }
+            };
+            settled.push(Settled { id: *id, answer });
         }
-        Ok(all)
+        Ok((all, settled))
     }
 
     /// An account that is gone may nothing.

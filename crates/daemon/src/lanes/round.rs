@@ -1,10 +1,11 @@
 //! One round of a lane: look, act, and tell.
 
+use berth_core::CommitSha;
 use berth_core::comment::CommentState;
 use berth_core::lane::{End, Step};
 use berth_host::github::GitHubError;
 use berth_host::progress::Interrupt;
-use berth_host::state::{LaneId, StateError};
+use berth_host::state::{LaneId, LaneRecord, StateError};
 use tokio::sync::SemaphorePermit;
 
 use super::look::{Look, LookError};
@@ -25,6 +26,25 @@ pub(super) async fn run(
     busy: &Busy,
     stop: &Interrupt,
 ) -> Result<Option<(u64, End)>, StateError> {
+    let ended = looks(lanes, id, busy, stop).await?;
+    let is_at_rest = match &ended {
+        Some((_, End::Done | End::Rested | End::Refused { .. })) => true,
+        Some((_, End::Failed { .. } | End::Wait { .. } | End::Unasked { .. } | End::CutShort)) | None => {
+            false
+        }
+    };
+    if is_at_rest && let Some(record) = lanes.parts.state.lane(id).await? {
+        lanes.reporter.explain(&record).await;
+    }
+    Ok(ended)
+}
+
+async fn looks(
+    lanes: &Lanes,
+    id: LaneId,
+    busy: &Busy,
+    stop: &Interrupt,
+) -> Result<Option<(u64, End)>, StateError> {
     let mut slot: Option<SemaphorePermit<'_>> = None;
     for _ in 0..LOOKS_MAX {
         if stop.is_interrupted() {
@@ -40,18 +60,23 @@ pub(super) async fn run(
             Ok(look) => look,
             Err(LookError::Gone) => return Ok(None),
             Err(LookError::State(error)) => return Err(error),
+            Err(LookError::Over(record)) => return lanes.over(&record, busy).await.map(Some),
             Err(error) => return Ok(Some((0, unanswered(&error)))),
         };
         let generation = look.generation;
+        lanes.reporter.react(&look.record).await;
         match look.step {
             Step::Rest => {
                 rest(lanes, &look).await;
                 return Ok(Some((generation, End::Rested)));
             }
-            Step::Destroy | Step::Replace => match lanes.destroy(&look, busy).await {
-                Ok(()) => {}
-                Err(fault) => return Ok(Some((generation, lanes.failed(&look, fault).await))),
-            },
+            Step::Destroy | Step::Replace => {
+                if let Some(found) = &look.found
+                    && let Err(fault) = lanes.destroy(id, &found.slug, busy).await
+                {
+                    return Ok(Some((generation, lanes.failed(&look, fault).await)));
+                }
+            }
             Step::Create { .. } | Step::Update { .. } if slot.is_none() => {
                 slot = lanes.slots.try_acquire().ok();
                 if slot.is_none() {
@@ -79,15 +104,15 @@ pub(super) async fn run(
     Ok(Some((0, End::CutShort)))
 }
 
-/// GitHub did not answer as hoped.
+/// GitHub did not answer as hoped. What it says of a repository or of Berth's
+/// credentials is no failure of the pull request: its preview stays.
 fn unanswered(error: &LookError) -> End {
     match error {
         LookError::GitHub(GitHubError::RateLimited { until }) => {
             End::Wait { until: *until, error: chain(error) }
         }
-        LookError::GitHub(_) | LookError::State(_) | LookError::NoPull | LookError::Gone => {
-            End::Failed { error: chain(error) }
-        }
+        LookError::GitHub(_) | LookError::NoPull => End::Unasked { error: chain(error) },
+        LookError::State(_) | LookError::Gone | LookError::Over(_) => End::Failed { error: chain(error) },
     }
 }
 
@@ -105,23 +130,47 @@ async fn rest(lanes: &Lanes, look: &Look) {
 }
 
 impl Lanes {
-    /// What a fault means for the lane, and for who looks at the pull request.
-    pub(super) async fn failed(&self, look: &Look, fault: Fault) -> End {
-        let commit = look.pull.head.clone();
+    /// There is no pull request any more: what it had goes, and nobody is told.
+    async fn over(&self, record: &LaneRecord, busy: &Busy) -> Result<(u64, End), StateError> {
+        let generation = record.lane.generation;
+        if let Some(found) = self.parts.deployer.find(&record.repo, record.pull).await? {
+            tracing::info!(repo = %record.repo, pull = %record.pull, slug = %found.slug, "removed: its pull request is gone");
+            if let Err(fault) = self.destroy(record.id, &found.slug, busy).await {
+                let end = self.end_of(&fault, None);
+                return Ok((generation, end));
+            }
+        }
+        self.reporter.give_up(record).await?;
+        Ok((generation, End::Rested))
+    }
+
+    /// What a fault of a deployment of this commit, or of a removal, means for
+    /// the lane.
+    fn end_of(&self, fault: &Fault, commit: Option<&CommitSha>) -> End {
         let error = if fault.log.is_empty() {
             format!("{}: {}", fault.what, fault.reason)
         } else {
             format!("{}: {}; {}", fault.what, fault.reason, fault.log.lines().last().unwrap_or_default())
         };
-        let end = match fault.way_out {
-            WayOut::Interrupted => return End::CutShort,
-            WayOut::Repair => {
+        match (fault.way_out, commit) {
+            (WayOut::Interrupted, _) => End::CutShort,
+            (WayOut::Repair, _) => {
                 self.half_way.notify_one();
-                return End::Failed { error };
+                End::Failed { error }
             }
-            WayOut::Push => End::Refused { commit: commit.clone(), error },
-            WayOut::Retry => End::Failed { error },
-        };
+            (WayOut::Push, Some(commit)) => End::Refused { commit: commit.clone(), error },
+            (WayOut::Push, None) | (WayOut::Retry, _) => End::Failed { error },
+        }
+    }
+
+    /// What a fault means for the lane, and for who looks at the pull request.
+    pub(super) async fn failed(&self, look: &Look, fault: Fault) -> End {
+        let commit = look.pull.head.clone();
+        let end = self.end_of(&fault, Some(&commit));
+        match fault.way_out {
+            WayOut::Interrupted | WayOut::Repair => return end,
+            WayOut::Push | WayOut::Retry => {}
+        }
         let Fault { what, reason, log, .. } = fault;
         let served = look.found.as_ref().map(|found| &found.site);
         let still = served.and_then(|site| site.commit.clone());

@@ -1,5 +1,6 @@
 //! The long part of the work on a lane.
 
+use berth_core::Name;
 use berth_core::comment::CommentState;
 use berth_core::lane::{End, Step};
 use berth_host::progress::{Interrupt, Progress};
@@ -29,12 +30,11 @@ impl Progress for Told<'_> {
 
 impl Lanes {
     /// Removes the preview. Not interruptible: it is what should be.
-    pub(super) async fn destroy(&self, look: &Look, busy: &Busy) -> Result<(), Fault> {
-        let Some(found) = &look.found else { return Ok(()) };
+    pub(super) async fn destroy(&self, id: LaneId, slug: &Name, busy: &Busy) -> Result<(), Fault> {
         let (_keep, never) = Interrupt::new();
-        let progress = Told { id: look.record.id, busy };
+        let progress = Told { id, busy };
         let work = Work { progress: &progress, interrupt: &never };
-        self.parts.deployer.destroy(&found.slug, work).await
+        self.parts.deployer.destroy(slug, work).await
     }
 
     /// Deploys the head, unless `stop` or news make that pointless meanwhile.
@@ -53,7 +53,7 @@ impl Lanes {
                 let found = self.parts.deployer.find(&look.record.repo, look.record.pull).await;
                 let urls = found.ok().flatten().map(|found| found.urls).unwrap_or_default();
                 let at = (self.parts.now)();
-                let took = at.duration_since(begun);
+                let took = Some(at.duration_since(begun));
                 let ready = CommentState::Ready { commit, links: links(&urls), took, at };
                 self.reporter.tell(&look.record, ready).await;
                 End::Done
@@ -109,10 +109,11 @@ impl Lanes {
     async fn pointless(&self, id: LaneId, busy: &Busy) {
         loop {
             busy.news.notified().await;
-            if let Ok(look) = self.look(id).await
-                && matches!(look.step, Step::Destroy | Step::Replace)
-            {
-                return;
+            if let Ok(look) = self.look(id).await {
+                if matches!(look.step, Step::Destroy | Step::Replace) {
+                    return;
+                }
+                self.reporter.react(&look.record).await;
             }
         }
     }

@@ -5,7 +5,7 @@ use berth_core::comment::CommentState;
 use berth_core::lane::{Lane, SiteState};
 use berth_core::policy::{Refusal, Verdict};
 use berth_host::state::Told;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::links;
 use crate::deploy::Found;
@@ -22,6 +22,15 @@ pub struct Resting<'a> {
     pub found: Option<&'a Found>,
 }
 
+/// What is recorded of a lane whose preview is gone for good.
+pub(super) const REMOVED: &str = "removed";
+
+/// Whether it was told last that there is no preview and will be none.
+pub(crate) fn is_over(told: &Told) -> bool {
+    let no_previews = key(&CommentState::Refused(Refusal::Repository));
+    told.reported.as_ref().is_some_and(|reported| reported == REMOVED || *reported == no_previews)
+}
+
 /// What tells apart what was told, without the times in it.
 pub(super) fn key(state: &CommentState) -> String {
     match state {
@@ -31,7 +40,7 @@ pub(super) fn key(state: &CommentState) -> String {
         CommentState::Failed { commit, .. } => format!("failed {commit}"),
         CommentState::Held(hold) => format!("held {}", hold.commit),
         CommentState::Refused(why) => format!("refused {why}"),
-        CommentState::Removed { .. } => "removed".to_owned(),
+        CommentState::Removed { .. } => REMOVED.to_owned(),
     }
 }
 
@@ -68,9 +77,8 @@ impl Resting<'_> {
                 let served = serving.and_then(|found| found.site.commit.as_ref());
                 if let Some(found) = serving.filter(|_| served == Some(self.head)) {
                     let at = found.deployed_at.unwrap_or(now);
-                    // How long it took is not known any more.
-                    let took = SignedDuration::ZERO;
-                    return Some(CommentState::Ready { commit, links: links(&found.urls), took, at });
+                    let links = links(&found.urls);
+                    return Some(CommentState::Ready { commit, links, took: None, at });
                 }
                 let reason = self.lane.error.clone().filter(|_| self.lane.refused.is_some())?;
                 let (what, log) = ("the deployment".to_owned(), String::new());

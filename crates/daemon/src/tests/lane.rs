@@ -260,7 +260,7 @@ async fn dead_lanes_wait_for_a_person() {
     let bed = Bed::new();
     let daemon = bed.daemon().await;
     bed.pull(1, 1, Open);
-    bed.world.fail_always("github.pull");
+    bed.sites.fail_next(WayOut::Retry);
     let record = daemon.state.hear(&repo(), number(1), News::Delivery, jiff::Timestamp::now()).await;
     let id = record.expect("recorded").id;
     let change = |lane: &mut berth_core::lane::Lane| lane.attempts = 999;
@@ -274,7 +274,6 @@ async fn dead_lanes_wait_for_a_person() {
         () = daemon.works() => {}
         () = dead => {}
     }
-    bed.world.clear_faults();
     assert_eq!(daemon.compares().await, 0);
     daemon.state.hear(&repo(), number(1), News::Retry, jiff::Timestamp::now()).await.expect("recorded");
     settle(&daemon).await;

@@ -31,10 +31,21 @@ pub enum Meaning {
         /// Its number.
         pull: PullNumber,
         /// What somebody asks for with it.
-        wish: Option<(Login, Wish)>,
+        asked: Option<Asked>,
     },
     /// Nothing, for this reason.
     Nothing(String),
+}
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who.
+    pub by: Login,
+    /// For what.
+    pub wish: Wish,
+    /// In which comment, if in one.
+    pub comment: Option<u64>,
 }
 
 /// What became of a delivery.
@@ -62,22 +73,26 @@ impl State {
         if is_known {
             return Ok(Taken::Again);
         }
-        let (lane, wish, outcome) = match new.meaning {
+        let (lane, asked, outcome) = match new.meaning {
             Meaning::Nothing(reason) => (None, None, reason),
-            Meaning::Look { repo, pull, wish } => {
+            Meaning::Look { repo, pull, asked } => {
                 let lane = self.hear_in(&mut transaction, &repo, pull, News::Delivery, now).await?;
-                (Some(lane), wish, "heard".to_owned())
+                (Some(lane), asked, "heard".to_owned())
             }
         };
-        if let (Some(lane), Some((by, wish))) = (&lane, wish) {
-            sqlx::query("INSERT INTO lane_wishes (lane_id, delivery, asked_by, wish) VALUES (?, ?, ?, ?)")
-                .bind(lane.id.get())
-                .bind(new.id.as_str())
-                .bind(by.as_str())
-                .bind(serde_json::to_string(&wish).expect("a wish is plain text"))
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+        if let (Some(lane), Some(Asked { by, wish, comment })) = (&lane, asked) {
+            sqlx::query(
+                "INSERT INTO lane_wishes (lane_id, delivery, asked_by, wish, comment_id) \
+                 VALUES (?, ?, ?, ?, ?)",
+            )
+            .bind(lane.id.get())
+            .bind(new.id.as_str())
+            .bind(by.as_str())
+            .bind(serde_json::to_string(&wish).expect("a wish is plain text"))
+            .bind(comment.map(u64::cast_signed))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
         }
         sqlx::query(
             "INSERT INTO deliveries (id, event, lane_id, received_at, taken_at, outcome) \

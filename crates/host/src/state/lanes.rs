@@ -7,8 +7,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use berth_core::lane::{Lane, News, Wish};
-use berth_core::policy::Login;
+use berth_core::lane::{Lane, News};
 use berth_core::{CommitSha, PullNumber, RepoName};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +15,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
 use super::row::Fields;
-use super::{State, StateError};
+use super::{Settled, State, StateError};
 
 const TABLE: &str = "lanes";
 
@@ -75,19 +74,10 @@ pub struct Told {
     pub comment: Option<u64>,
     /// The newest deployment.
     pub deployment: Option<u64>,
-    /// A hash of what was told last.
+    /// What tells apart what was told last.
     pub reported: Option<String>,
-}
-
-/// Something that somebody asked for, and that nobody has looked into.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptWish {
-    /// Its row id.
-    pub id: i64,
-    /// Who asked.
-    pub by: Login,
-    /// For what.
-    pub wish: Wish,
+    /// The text of the comment, without what was added to it.
+    pub text: Option<String>,
 }
 
 impl State {
@@ -131,12 +121,12 @@ impl State {
         Ok(record)
     }
 
-    /// Changes a lane, if it is still there. The wishes with these ids were
-    /// looked into, and go in the same moment.
+    /// Changes a lane, if it is still there. These wishes were looked into,
+    /// which is recorded in the same moment.
     pub async fn change_lane(
         &self,
         id: LaneId,
-        settled: &[i64],
+        settled: &[Settled],
         change: impl FnOnce(&mut Lane) + Send,
     ) -> Result<Option<LaneRecord>, StateError> {
         const AIM: &str = "record the work on a lane";
@@ -151,12 +141,7 @@ impl State {
         change(&mut record.lane);
         self.write_lane(&mut transaction, id, &record.lane).await?;
         for wish in settled {
-            sqlx::query("DELETE FROM lane_wishes WHERE id = ? AND lane_id = ?")
-                .bind(wish)
-                .bind(id.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(self.failed(AIM))?;
+            self.settle_in(&mut transaction, id, wish).await?;
         }
         transaction.commit().await.map_err(self.failed(AIM))?;
         Ok(Some(record))
@@ -166,14 +151,17 @@ impl State {
     pub async fn set_told(&self, id: LaneId, told: &Told) -> Result<(), StateError> {
         const AIM: &str = "record what GitHub was told";
         let mut transaction = self.write(AIM).await?;
-        sqlx::query("UPDATE lanes SET comment_id = ?, deployment_id = ?, reported = ? WHERE id = ?")
-            .bind(told.comment.map(u64::cast_signed))
-            .bind(told.deployment.map(u64::cast_signed))
-            .bind(&told.reported)
-            .bind(id.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(self.failed(AIM))?;
+        sqlx::query(
+            "UPDATE lanes SET comment_id = ?, deployment_id = ?, reported = ?, told_text = ? WHERE id = ?",
+        )
+        .bind(told.comment.map(u64::cast_signed))
+        .bind(told.deployment.map(u64::cast_signed))
+        .bind(&told.reported)
+        .bind(&told.text)
+        .bind(id.0)
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed(AIM))?;
         transaction.commit().await.map_err(self.failed(AIM))
     }
 
@@ -207,26 +195,6 @@ impl State {
         row.map(|row| self.lane_of_row(&row)).transpose()
     }
 
-    /// What was asked for on a lane, in the order in which it was taken.
-    pub async fn wishes(&self, lane: LaneId) -> Result<Vec<KeptWish>, StateError> {
-        let rows = sqlx::query("SELECT * FROM lane_wishes WHERE lane_id = ? ORDER BY id")
-            .bind(lane.0)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(self.failed("list what was asked for"))?;
-        rows.iter()
-            .map(|row| {
-                let fields = Fields::of(self, "lane_wishes", row)?;
-                let wish = serde_json::from_str(fields.value("wish")?);
-                Ok(KeptWish {
-                    id: fields.id(),
-                    by: fields.parsed("asked_by")?,
-                    wish: wish.map_err(|error| fields.refuse("wish", error))?,
-                })
-            })
-            .collect()
-    }
-
     async fn write_lane(
         &self,
         transaction: &mut Immediate,
@@ -235,12 +203,13 @@ impl State {
     ) -> Result<(), StateError> {
         let approvals = serde_json::to_string(&lane.approvals).expect("approvals are plain text");
         sqlx::query(
-            "UPDATE lanes SET generation = ?, done_generation = ?, attempts = ?, next_at = ?, is_dead = ?, \
-                              error = ?, approvals = ?, suppressed = ?, refused = ?, forced = ? WHERE id = ?",
+            "UPDATE lanes SET generation = ?, done_generation = ?, attempts = ?, unasked = ?, next_at = ?, \
+                              is_dead = ?, error = ?, approvals = ?, suppressed = ?, refused = ?, forced = ? WHERE id = ?",
         )
         .bind(lane.generation.cast_signed())
         .bind(lane.done.cast_signed())
         .bind(lane.attempts)
+        .bind(lane.unasked)
         .bind(lane.next_at.map(Timestamp::as_millisecond))
         .bind(lane.is_dead)
         .bind(&lane.error)
@@ -273,6 +242,7 @@ impl State {
                 generation: count("generation")?,
                 done: count("done_generation")?,
                 attempts: u32::try_from(count("attempts")?).map_err(|e| fields.refuse("attempts", e))?,
+                unasked: u32::try_from(count("unasked")?).map_err(|e| fields.refuse("unasked", e))?,
                 next_at: fields.time_if_any("next_at")?,
                 is_dead: fields.value("is_dead")?,
                 error: fields.value("error")?,
@@ -285,6 +255,7 @@ impl State {
                 comment: number_if_any("comment_id")?,
                 deployment: number_if_any("deployment_id")?,
                 reported: fields.value("reported")?,
+                text: fields.value("told_text")?,
             },
             heard_at: fields.time("heard_at")?,
         })

@@ -19,10 +19,11 @@ const APPLICATION_ID: i64 = 0x4265_7274;
 
 /// One after the other; the schema's version is how many have been applied.
 /// What has been released is never edited.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/0001_agents.sql"),
     include_str!("../../migrations/0002_previews.sql"),
     include_str!("../../migrations/0003_lanes.sql"),
+    include_str!("../../migrations/0004_answers.sql"),
 ];
 
 /// The header and the least page of a database. SQLite takes less than a header

@@ -1,10 +1,10 @@
 //! Lanes and deliveries in a real database.
 
-use berth_core::lane::{End, Granted, Retries};
-use berth_core::policy::{Approval, How};
+use berth_core::lane::{Answer, End, Granted, NotGranted, Retries, Wish};
+use berth_core::policy::{Approval, How, Login};
 
 use super::super::tests::Home;
-use super::super::{Meaning, NewDelivery, Taken};
+use super::super::{Asked, KeptAnswer, Meaning, NewDelivery, Taken};
 use super::*;
 
 fn at(second: i64) -> Timestamp {
@@ -28,7 +28,11 @@ fn delivery(id: &str, wish: Option<Wish>) -> NewDelivery {
         id: id.parse().unwrap(),
         event: "issue_comment".parse().unwrap(),
         received_at: at(1),
-        meaning: Meaning::Look { repo: repo(), pull: pull(12), wish: wish.map(|wish| (login(), wish)) },
+        meaning: Meaning::Look {
+            repo: repo(),
+            pull: pull(12),
+            asked: wish.map(|wish| Asked { by: login(), wish, comment: Some(u64::MAX) }),
+        },
     }
 }
 
@@ -48,6 +52,7 @@ async fn a_delivery_that_comes_again_changes_nothing() {
     let wishes = state.wishes(first.id).await.unwrap();
     assert_eq!(wishes.len(), 1);
     assert_eq!((&wishes[0].by, &wishes[0].wish), (&login(), &Wish::Rebuild));
+    assert_eq!(wishes[0].comment, Some(u64::MAX));
     assert_eq!(state.delivery_outcome(&"a-1".parse().unwrap()).await.unwrap().as_deref(), Some("heard"));
 }
 
@@ -73,7 +78,7 @@ async fn a_lane_is_read_as_it_was_written() {
     let record = state.hear(&repo(), pull(12), News::Comparison, at(3)).await.unwrap();
     let commit: CommitSha = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
     let wishes = state.wishes(record.id).await.unwrap();
-    let settled: Vec<i64> = wishes.iter().map(|wish| wish.id).collect();
+    let settled: Vec<Settled> = wishes.iter().map(|wish| Settled { id: wish.id, answer: None }).collect();
     let changed = state
         .change_lane(record.id, &settled, |lane| {
             let approval = Approval { commit: commit.clone(), by: login(), how: How::Comment };
@@ -82,16 +87,53 @@ async fn a_lane_is_read_as_it_was_written() {
             lane.suppressed = Some(commit.clone());
             lane.refused = Some(commit.clone());
             lane.end(2, End::Failed { error: "no".to_owned() }, &Retries::default(), at(4), 0.5);
+            lane.end(2, End::Unasked { error: "no".to_owned() }, &Retries::default(), at(4), 0.5);
         })
         .await
         .unwrap()
         .unwrap();
-    let told = Told { comment: Some(u64::MAX), deployment: Some(7), reported: Some("hash".to_owned()) };
+    let told = Told {
+        comment: Some(u64::MAX),
+        deployment: Some(7),
+        reported: Some("hash".to_owned()),
+        text: Some("queued".to_owned()),
+    };
     state.set_told(record.id, &told).await.unwrap();
     let read = state.lane(record.id).await.unwrap().unwrap();
     assert_eq!(read, LaneRecord { told, ..changed });
     assert_eq!(state.wishes(record.id).await.unwrap(), []);
     assert_eq!(state.dirty_lanes().await.unwrap(), [read]);
+}
+
+#[tokio::test]
+async fn what_was_looked_into_is_kept_until_it_was_told() {
+    let home = Home::new();
+    let state = home.state().await;
+    for (id, wish) in [("a-4", Wish::Rebuild), ("a-5", Wish::Destroy), ("a-6", Wish::Deploy)] {
+        state.take_delivery(delivery(id, Some(wish)), at(2)).await.unwrap();
+    }
+    let lane = state.lanes().await.unwrap()[0].id;
+    let wishes = state.wishes(lane).await.unwrap();
+    let answers = [None, Some(Answer::Granted), Some(Answer::Refused(NotGranted::Closed))];
+    let settled: Vec<Settled> =
+        wishes.iter().zip(answers).map(|(wish, answer)| Settled { id: wish.id, answer }).collect();
+    state.change_lane(lane, &settled, |_| ()).await.unwrap();
+    assert_eq!(state.wishes(lane).await.unwrap(), []);
+
+    let told = |answers: Vec<KeptAnswer>| -> Vec<_> {
+        answers.into_iter().map(|kept| (kept.asked.wish, kept.asked.comment, kept.answer)).collect()
+    };
+    let closed = Answer::Refused(NotGranted::Closed);
+    assert_eq!(
+        told(state.answers(lane).await.unwrap()),
+        [(Wish::Destroy, Some(u64::MAX), Answer::Granted), (Wish::Deploy, Some(u64::MAX), closed.clone())]
+    );
+    state.forget_wishes(&[wishes[1].id]).await.unwrap();
+    state.set_reacted(&[wishes[2].id]).await.unwrap();
+    assert_eq!(told(state.answers(lane).await.unwrap()), [(Wish::Deploy, None, closed)]);
+    state.take_delivery(delivery("a-6", Some(Wish::Deploy)), at(9)).await.unwrap();
+    state.forget_wishes(&[wishes[2].id]).await.unwrap();
+    assert_eq!((state.answers(lane).await.unwrap(), state.wishes(lane).await.unwrap()), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Databases of older Berths.
 
+use berth_core::lane::Wish;
 use berth_core::{Health, Kind, Phase, Wanted};
 
 use super::super::super::tests::{moment, name, new_berth, system};
 use super::*;
-use crate::state::{BerthRecord, EventFilter, NewBuild, NewEvent, Outcome};
+use crate::state::{BerthRecord, EventFilter, KeptWish, NewBuild, NewEvent, Outcome, Told};
 
 /// What a host had when there were only agents: berths 1 and 3 of five, closures
 /// 1, 2 and a build of six, events 1 to 3 of four.
@@ -31,6 +32,16 @@ INSERT INTO events (id, at, actor, kind, name, container, action, outcome, detai
 DELETE FROM closures WHERE id = 6;
 DELETE FROM berths WHERE id = 5;
 DELETE FROM events WHERE id = 4;
+"#;
+
+/// What a host had that followed pull requests and answered nobody.
+const LANES: &str = r#"
+INSERT INTO lanes (id, repo, pull, generation, done_generation, comment_id, reported, heard_at) VALUES
+    (1, 'acme/site', 7, 3, 2, 4711, 'ready 0', 1800000010000);
+INSERT INTO lane_wishes (id, lane_id, delivery, asked_by, wish) VALUES
+    (5, 1, 'd-1', 'ada', '{"wish":"rebuild"}');
+INSERT INTO deliveries (id, event, lane_id, received_at, taken_at, outcome) VALUES
+    ('d-1', 'issue_comment', 1, 1800000010000, 1800000010000, 'heard');
 "#;
 
 /// A host whose database a Berth with so many migrations made.
@@ -153,6 +164,21 @@ async fn numbers_of_tables_that_are_empty_are_remembered_too() {
     let lock = home.build_lock();
     let new = NewBuild { kind: Kind::Agent, source: "x".into(), begun_at: moment(30) };
     assert_eq!(state.begin_build(new, &lock).await.unwrap().get(), 42);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_answers_were_given_is_looked_into_and_has_no_comment() {
+    let home = made_by(3, LANES).await;
+    let state = home.state().await;
+    state.verify().await.unwrap();
+    assert_sound(&home).await;
+    let [lane] = &state.dirty_lanes().await.unwrap()[..] else { panic!("one lane") };
+    assert_eq!((lane.lane.generation, lane.lane.done, lane.lane.unasked), (3, 2, 0));
+    let told = Told { comment: Some(4711), reported: Some("ready 0".to_owned()), ..Told::default() };
+    assert_eq!(lane.told, told);
+    let kept = KeptWish { id: 5, by: "ada".parse().unwrap(), wish: Wish::Rebuild, comment: None };
+    assert_eq!(state.wishes(lane.id).await.unwrap(), [kept]);
+    assert_eq!(state.answers(lane.id).await.unwrap(), []);
 }
 
 #[tokio::test]
