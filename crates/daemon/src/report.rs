@@ -18,6 +18,7 @@ use berth_host::github::{
 use berth_host::state::{LaneRecord, State, StateError, Told};
 use jiff::Timestamp;
 
+use self::answer::Refusals;
 pub use self::resting::Resting;
 pub(crate) use self::resting::is_over;
 use self::resting::{REMOVED, key};
@@ -31,6 +32,7 @@ pub struct Reporter {
     state: State,
     github: Arc<dyn GitHub>,
     now: fn() -> Timestamp,
+    refusals: Refusals,
 }
 
 /// The addresses that can be shown.
@@ -46,7 +48,7 @@ fn environment(pull: PullNumber) -> Environment {
 impl Reporter {
     /// Tells this GitHub, and records what was told.
     pub fn new(state: State, github: Arc<dyn GitHub>, now: fn() -> Timestamp) -> Self {
-        Self { state, github, now }
+        Self { state, github, now, refusals: Refusals::default() }
     }
 
     /// Tells how it is with a pull request.

@@ -1,25 +1,24 @@
 //! What survives a kill, and a daemon that does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use berth_core::delivery::{ContentType, Delivery, Envelope, WebhookSecret};
-use berth_core::lane::{Retries, Site, SiteState};
+use berth_core::lane::Retries;
 use berth_core::policy::{Drafts, Labels, Login, Origin, Permission, Policy, Pull, PullState};
-use berth_core::{CommitSha, Layout, Name, PullNumber, RepoName};
+use berth_core::{CommitSha, Layout, PullNumber, RepoName};
 use berth_host::fake::FakeWorld;
-use berth_host::github::FakeGitHub;
+use berth_host::github::{CommentId, FakeGitHub};
 use berth_host::progress::{Interrupt, Interrupter};
-use berth_host::state::{State, StateError};
+use berth_host::state::State;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
+use super::sites::Sites;
 use crate::compare::compare;
-use crate::deploy::{Deployer, Fault, Found, Wanted, WayOut, Work};
 use crate::intake::Intake;
 use crate::intake::spool::Spool;
 use crate::lanes::{Lanes, Parts};
@@ -52,21 +51,6 @@ pub(super) struct Bed {
     folder: TempDir,
 }
 
-/// The previews of the host, and how deployments go.
-#[derive(Clone, Default)]
-pub(super) struct Sites(Arc<Mutex<Inner>>);
-
-#[derive(Default)]
-struct Inner {
-    sites: BTreeMap<PullNumber, Site>,
-    /// Begun deployments of each pull request.
-    builds: BTreeMap<PullNumber, usize>,
-    /// How long a deployment takes.
-    pause: Duration,
-    /// What the next deployments come to, before they go well.
-    faults: Vec<WayOut>,
-}
-
 impl Bed {
     pub(super) fn new() -> Self {
         let in_memory = tempfile::tempdir_in("/dev/shm");
@@ -81,6 +65,14 @@ impl Bed {
 
     /// A pull request as it is from now on. Every fourth one is a stranger's.
     pub(super) fn pull(&self, pull: u32, head: u32, state: PullState) {
+        self.pull_of(pull, head, state, &[]);
+    }
+
+    pub(super) fn pull_labelled(&self, pull: u32, head: u32, labels: &[&str]) {
+        self.pull_of(pull, head, PullState::Open, labels);
+    }
+
+    fn pull_of(&self, pull: u32, head: u32, state: PullState, labels: &[&str]) {
         let origin = if pull.is_multiple_of(4) { Origin::DeletedFork } else { Origin::Branch };
         self.world.github_pull(&Pull {
             repo: repo(),
@@ -92,7 +84,7 @@ impl Bed {
             head_branch: Some("fix".parse().expect("a branch")),
             origin,
             base_branch: None,
-            labels: Vec::new(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             author: grace(),
         });
     }
@@ -116,26 +108,56 @@ impl Bed {
     /// A delivery that says that a pull request changed. What it says of the
     /// pull request is old: nobody may believe it.
     pub(super) fn stores_change(&self, id: u32, pull: u32) {
-        let side = r#"{"ref": "old", "sha": "ffffffffffffffffffffffffffffffffffffffff", "repo": null}"#;
+        let old = "ffffffffffffffffffffffffffffffffffffffff";
+        self.stores_action(id, pull, ("synchronize", "eve"), (old, ""));
+    }
+
+    /// A delivery that says that somebody set a label when this was the head.
+    pub(super) fn stores_label(&self, id: u32, pull: u32, by: &str, label: &str, head: u32) {
+        let label = format!(r#", "label": {{"name": "{label}"}}"#);
+        self.stores_action(id, pull, ("labeled", by), (commit(head).as_str(), &label));
+    }
+
+    fn stores_action(&self, id: u32, pull: u32, (action, by): (&str, &str), (head, more): (&str, &str)) {
+        let side = format!(r#"{{"ref": "old", "sha": "{head}", "repo": null}}"#);
         self.stores(
             id,
             "pull_request",
             &format!(
-                r#"{{"action": "synchronize", "repository": {{"full_name": "Acme/Site"}}, "sender": {{"login": "eve"}},
+                r#"{{"action": "{action}", "repository": {{"full_name": "Acme/Site"}}, "sender": {{"login": "{by}"}},
                 "pull_request": {{"number": {pull}, "state": "open", "draft": false, "merged": false,
-                "updated_at": "2026-11-01T00:00:00Z", "user": null, "head": {side}, "base": {side}, "labels": []}}}}"#
+                "updated_at": "2026-11-01T00:00:00Z", "user": null, "head": {side}, "base": {side}, "labels": []}}
+                {more}}}"#
             ),
         );
     }
 
     pub(super) fn stores_comment(&self, id: u32, pull: u32, by: &str, text: &str) {
+        self.stores_comment_of(id, pull, CommentId(id.into()), by, text);
+    }
+
+    /// Somebody comments: it is on GitHub, and a delivery tells of it.
+    pub(super) fn comments(&self, id: u32, pull: u32, by: &str, text: &str) -> CommentId {
+        let comment = self.world.github_comment(&repo(), number(pull), text);
+        self.stores_comment_of(id, pull, comment, by, text);
+        comment
+    }
+
+    pub(super) fn stores_comment_of(
+        &self,
+        id: u32,
+        pull: u32,
+        CommentId(comment): CommentId,
+        by: &str,
+        text: &str,
+    ) {
         self.stores(
             id,
             "issue_comment",
             &format!(
                 r#"{{"action": "created", "repository": {{"full_name": "acme/site"}}, "sender": {{"login": "{by}"}},
                 "issue": {{"number": {pull}, "pull_request": {{}}}},
-                "comment": {{"id": {id}, "user": {{"login": "{by}"}}, "body": "{text}"}}}}"#
+                "comment": {{"id": {comment}, "user": {{"login": "{by}"}}, "body": "{text}"}}}}"#
             ),
         );
     }
@@ -146,13 +168,19 @@ impl Bed {
 
     /// Opens a daemon, as at its start.
     pub(super) async fn daemon(&self) -> Daemon {
+        self.daemon_for("acme/*").await
+    }
+
+    /// Opens a daemon whose operator allows previews of these repositories.
+    pub(super) async fn daemon_for(&self, repositories: &str) -> Daemon {
+        let policy = policy(repositories);
         let state = State::open(&self.layout).await.expect("records");
         self.sites.repair(|_| true);
         let parts = Parts {
             state: state.clone(),
             github: Arc::new(FakeGitHub::new(&self.world)),
             deployer: Arc::new(self.sites.clone()),
-            policy: policy(),
+            policy: policy.clone(),
             retries: Retries {
                 most: 1000,
                 first: SignedDuration::from_millis(1),
@@ -164,24 +192,40 @@ impl Bed {
         };
         let lanes = Lanes::new(parts);
         let spool = Spool::open(&self.spool(), &self.layout.rejected_dir()).expect("a spool");
-        let intake = Intake::new(spool, vec![secret()], policy().repositories, Arc::clone(&lanes));
+        let intake = Intake::new(spool, vec![secret()], policy.repositories, Arc::clone(&lanes));
         let (interrupter, stop) = Interrupt::new();
         Daemon { lanes, intake, state, interrupter, stop, sites: self.sites.clone() }
     }
 
     pub(super) fn comment(&self, pull: u32) -> Option<String> {
-        let comments = self.world.github_comments(&repo(), number(pull));
+        let all = self.world.github_comments(&repo(), number(pull));
+        let comments: Vec<_> = all.into_iter().filter(|comment| comment.is_own).collect();
         assert!(comments.len() <= 1, "more than one comment: {comments:?}");
         comments.first().and_then(|comment| comment.texts.last().cloned())
     }
 }
 
-fn policy() -> Policy {
+fn policy(repositories: &str) -> Policy {
     Policy {
-        repositories: ["acme/*"].iter().map(|text| text.parse().expect("a pattern")).collect(),
+        repositories: repositories.split(' ').map(|text| text.parse().expect("a pattern")).collect(),
         drafts: Drafts::Deploy,
         labels: Labels::default(),
     }
+}
+
+pub(super) async fn until(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), met).await.expect("in time");
+}
+
+/// The title of Berth's comment.
+pub(super) fn title(bed: &Bed, pull: u32) -> String {
+    let text = bed.comment(pull).unwrap_or_default();
+    text.lines().nth(1).unwrap_or_default().to_owned()
 }
 
 /// A daemon: dropped as a whole it is killed.
@@ -195,6 +239,18 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
+    /// Takes what is stored and works until all is quiet.
+    pub(super) async fn settles(&self) {
+        let quiet = async {
+            self.intake.pass().await.expect("taken");
+            self.until_quiet().await;
+        };
+        tokio::select! {
+            () = self.works() => {}
+            () = quiet => {}
+        }
+    }
+
     /// Works on lanes, and repairs what they find half-way, until stopped.
     pub(super) async fn works(&self) {
         let repair = async {
@@ -229,117 +285,5 @@ impl Daemon {
         };
         let waited = tokio::time::timeout(Duration::from_secs(30), quiet).await;
         assert!(waited.is_ok(), "{:?} {:?}", self.lanes.doing(), self.state.dirty_lanes().await);
-    }
-}
-
-impl Sites {
-    pub(super) fn site(&self, pull: u32) -> Option<Site> {
-        self.lock().sites.get(&number(pull)).cloned()
-    }
-
-    pub(super) fn pulls(&self) -> Vec<PullNumber> {
-        self.lock().sites.keys().copied().collect()
-    }
-
-    pub(super) fn builds(&self, pull: u32) -> usize {
-        self.lock().builds.get(&number(pull)).copied().unwrap_or(0)
-    }
-
-    pub(super) fn take(&self, pause: Duration) {
-        self.lock().pause = pause;
-    }
-
-    pub(super) fn fail_next(&self, way_out: WayOut) {
-        self.lock().faults.push(way_out);
-    }
-
-    /// What a reconcile does of those that nobody works on.
-    fn repair(&self, is_free: impl Fn(PullNumber) -> bool) {
-        self.lock().sites.retain(|pull, site| {
-            let is_cut_short = site.state == SiteState::HalfWay && is_free(*pull);
-            if is_cut_short {
-                site.state = SiteState::Serves;
-            }
-            !is_cut_short || site.commit.is_some()
-        });
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().expect("nothing panics while it holds the sites")
-    }
-
-    /// A deployment: half-way for a while, then what it should be, or what was
-    /// before.
-    async fn deploy(&self, wanted: &Wanted, work: Work<'_>) -> Result<(), Fault> {
-        let fault = |way_out| Fault {
-            way_out,
-            what: "web.service".to_owned(),
-            reason: "it says no".to_owned(),
-            log: String::new(),
-        };
-        let (before, pause) = {
-            let mut inner = self.lock();
-            let before = inner.sites.get(&wanted.pull).cloned();
-            if before.as_ref().is_some_and(|site| site.state == SiteState::HalfWay) {
-                return Err(fault(WayOut::Repair));
-            }
-            *inner.builds.entry(wanted.pull).or_default() += 1;
-            let commit = before.as_ref().and_then(|site| site.commit.clone());
-            let site = Site { commit, is_trusted: wanted.is_trusted, state: SiteState::HalfWay };
-            inner.sites.insert(wanted.pull, site);
-            (before, inner.pause)
-        };
-        let planned = tokio::select! {
-            biased;
-            () = work.interrupt.interrupted() => Some(WayOut::Interrupted),
-            () = tokio::time::sleep(pause) => self.lock().faults.pop(),
-        };
-        let mut inner = self.lock();
-        if let Some(way_out) = planned {
-            match before {
-                Some(before) => inner.sites.insert(wanted.pull, before),
-                None => inner.sites.remove(&wanted.pull),
-            };
-            return Err(fault(way_out));
-        }
-        let site = Site {
-            commit: Some(wanted.commit.clone()),
-            is_trusted: wanted.is_trusted,
-            state: SiteState::Serves,
-        };
-        inner.sites.insert(wanted.pull, site);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Deployer for Sites {
-    async fn find(&self, _: &RepoName, pull: PullNumber) -> Result<Option<Found>, StateError> {
-        let site = self.lock().sites.get(&pull).cloned();
-        Ok(site.map(|site| Found {
-            slug: format!("site-{pull}").parse().expect("a slug"),
-            site,
-            urls: vec![format!("https://site-{pull}.example.com")],
-            deployed_at: None,
-        }))
-    }
-
-    async fn create(&self, wanted: &Wanted, work: Work<'_>) -> Result<(), Fault> {
-        self.deploy(wanted, work).await
-    }
-
-    async fn update(&self, _: &Name, wanted: &Wanted, _: bool, work: Work<'_>) -> Result<(), Fault> {
-        self.deploy(wanted, work).await
-    }
-
-    async fn destroy(&self, slug: &Name, _: Work<'_>) -> Result<(), Fault> {
-        let pull = slug.as_str().strip_prefix("site-").expect("a slug").parse().expect("a number");
-        if let Some(site) = self.lock().sites.get_mut(&pull) {
-            site.state = SiteState::HalfWay;
-            site.commit = None;
-        }
-        tokio::task::yield_now().await;
-        self.lock().sites.remove(&pull);
-        Ok(())
     }
 }

@@ -5,35 +5,9 @@ use std::time::Duration;
 use berth_core::lane::News;
 use berth_core::policy::PullState::{Closed, Open};
 
-use super::bed::{Bed, Daemon, commit, number, repo};
+use super::bed::{Bed, commit, number, repo, title, until};
 use crate::deploy::WayOut;
 use crate::intake::Pass;
-
-/// Takes what is stored and works until all is quiet.
-async fn settle(daemon: &Daemon) {
-    let quiet = async {
-        daemon.intake.pass().await.expect("taken");
-        daemon.until_quiet().await;
-    };
-    tokio::select! {
-        () = daemon.works() => {}
-        () = quiet => {}
-    }
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let met = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), met).await.expect("in time");
-}
-
-fn title(bed: &Bed, pull: u32) -> String {
-    let text = bed.comment(pull).unwrap_or_default();
-    text.lines().nth(1).unwrap_or_default().to_owned()
-}
 
 #[tokio::test]
 async fn a_pull_request_gets_its_preview_follows_pushes_and_leaves_nothing() {
@@ -42,13 +16,13 @@ async fn a_pull_request_gets_its_preview_follows_pushes_and_leaves_nothing() {
     for (id, head) in [(1, 10), (2, 11)] {
         bed.pull(1, head, Open);
         bed.stores_change(id, 1);
-        settle(&daemon).await;
+        daemon.settles().await;
         assert_eq!(bed.sites.site(1).expect("a site").commit, Some(commit(head)));
         assert_eq!(title(&bed, 1), "### Preview: ready");
     }
     bed.pull(1, 11, Closed);
     bed.stores_change(3, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!(bed.sites.site(1), None);
     assert_eq!(title(&bed, 1), "### Preview: removed");
     let comments = bed.world.github_comments(&repo(), number(1));
@@ -123,7 +97,7 @@ async fn a_stop_interrupts_deployments_and_the_next_daemon_goes_on() {
     drop(daemon);
     bed.sites.take(Duration::ZERO);
     let next = bed.daemon().await;
-    settle(&next).await;
+    next.settles().await;
     assert_eq!(bed.sites.site(1).expect("a site").commit, Some(commit(1)));
 }
 
@@ -133,20 +107,20 @@ async fn a_stranger_is_held_until_somebody_who_may_write_approves_this_commit() 
     let daemon = bed.daemon().await;
     bed.pull(4, 1, Open);
     bed.stores_change(1, 4);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!(title(&bed, 4), "### Preview: waiting for approval");
     for (id, by, of) in [(2, "eve", 1), (3, "grace", 2)] {
         bed.stores_comment(id, 4, by, &format!("/preview {}", commit(of)));
-        settle(&daemon).await;
+        daemon.settles().await;
         assert_eq!(bed.sites.site(4), None, "{by} approved {of}");
     }
     bed.stores_comment(4, 4, "grace", &format!("/preview {}", commit(1)));
-    settle(&daemon).await;
+    daemon.settles().await;
     let site = bed.sites.site(4).expect("it is approved");
     assert!(!site.is_trusted);
     bed.pull(4, 5, Open);
     bed.stores_change(5, 4);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!(bed.sites.site(4).expect("the approved one").commit, Some(commit(1)));
     assert_eq!(title(&bed, 4), "### Preview: waiting for approval");
 }
@@ -157,7 +131,7 @@ async fn commands_are_obeyed_from_those_who_may() {
     let daemon = bed.daemon().await;
     bed.pull(1, 1, Open);
     bed.stores_change(1, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     for (id, by, text, builds, is_there) in [
         (2, "eve", "/preview destroy", 1, true),
         (3, "grace", "/preview rebuild", 2, true),
@@ -166,7 +140,7 @@ async fn commands_are_obeyed_from_those_who_may() {
         (5, "grace", "/preview", 3, true),
     ] {
         bed.stores_comment(id, 1, by, text);
-        settle(&daemon).await;
+        daemon.settles().await;
         let now = (bed.sites.builds(1), bed.sites.site(1).is_some());
         assert_eq!(now, (builds, is_there), "after {text} of {by}");
     }
@@ -180,12 +154,12 @@ async fn what_the_repository_does_wrong_is_told_once_and_waits_for_a_push() {
     bed.sites.fail_next(WayOut::Push);
     bed.pull(1, 1, Open);
     bed.stores_change(1, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!((title(&bed, 1).as_str(), bed.sites.builds(1)), ("### Preview: failed", 1));
     assert_eq!(daemon.compares().await, 0);
     bed.pull(1, 2, Open);
     bed.stores_change(2, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!((title(&bed, 1).as_str(), bed.sites.builds(1)), ("### Preview: ready", 2));
 }
 
@@ -198,7 +172,7 @@ async fn other_failures_are_tried_again() {
     bed.world.fail_next("github.pull");
     bed.pull(1, 1, Open);
     bed.stores_change(1, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!((title(&bed, 1).as_str(), bed.sites.builds(1)), ("### Preview: ready", 3));
 }
 
@@ -209,11 +183,11 @@ async fn what_github_was_not_told_is_told_after_a_comparison() {
     bed.pull(1, 1, Open);
     bed.world.fail_always("github.put_comment");
     bed.stores_change(1, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert!(bed.sites.site(1).is_some() && bed.comment(1).is_none());
     bed.world.clear_faults();
     assert_eq!(daemon.compares().await, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert_eq!(title(&bed, 1), "### Preview: ready");
     assert_eq!((daemon.compares().await, bed.sites.builds(1)), (0, 1));
 }
@@ -224,11 +198,11 @@ async fn without_any_delivery_a_comparison_is_enough() {
     let daemon = bed.daemon().await;
     bed.pull(1, 1, Open);
     assert_eq!(daemon.compares().await, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert!(bed.sites.site(1).is_some());
     bed.pull(1, 1, Closed);
     assert_eq!(daemon.compares().await, 1);
-    settle(&daemon).await;
+    daemon.settles().await;
     assert!(bed.sites.site(1).is_none());
     assert_eq!(daemon.compares().await, 0);
 }
@@ -276,6 +250,6 @@ async fn dead_lanes_wait_for_a_person() {
     }
     assert_eq!(daemon.compares().await, 0);
     daemon.state.hear(&repo(), number(1), News::Retry, jiff::Timestamp::now()).await.expect("recorded");
-    settle(&daemon).await;
+    daemon.settles().await;
     assert!(bed.sites.site(1).is_some());
 }

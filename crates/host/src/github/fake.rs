@@ -79,6 +79,11 @@ impl FakeWorld {
         inner.github.pulls.insert((pull.repo.clone(), pull.number), pull.clone());
     }
 
+    /// Lets a pull request be as if it had never been.
+    pub fn github_loses_pull(&self, repo: &RepoName, number: PullNumber) {
+        self.lock().github.pulls.remove(&(repo.clone(), number));
+    }
+
     /// Lets somebody do this much in a repository; nothing unless said.
     pub fn github_permits(&self, repo: &RepoName, user: &Login, permission: Permission) {
         self.lock().github.permissions.insert((repo.clone(), user.clone()), permission);
