@@ -58,22 +58,22 @@ fn quote(page: &str, read: impl Fn(&str) -> Result<String>) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn file(name: &str) -> Result<String> {
-        Ok(format!("the file {name}\n"))
+    fn quoted(page: &str) -> Result<String> {
+        quote(page, |name| Ok(format!("the file {name}\n")))
     }
 
     #[test]
     fn the_block_after_the_mark_is_the_file() {
         let page = "one\n<!-- file: a/b -->\n```ini\nold\nold\n```\ntwo\n```\nnot a file\n```\n";
         let expected = "one\n<!-- file: a/b -->\n```ini\nthe file a/b\n```\ntwo\n```\nnot a file\n```\n";
-        assert_eq!(quote(page, file).expect("a page"), expected);
-        assert_eq!(quote(expected, file).expect("a page"), expected, "fresh stays fresh");
+        assert_eq!(quoted(page).expect("a page"), expected);
+        assert_eq!(quoted(expected).expect("a page"), expected, "fresh stays fresh");
     }
 
     #[test]
     fn a_mark_without_its_block_is_told() {
         for page in ["<!-- file: a -->\ntext\n", "<!-- file: a -->", "<!-- file: a -->\n```\nopen\n"] {
-            assert!(quote(page, file).is_err(), "{page}");
+            assert!(quoted(page).is_err(), "{page}");
         }
     }
 }
