@@ -86,6 +86,14 @@ impl Git {
         Ok(lines.filter(|(_, name)| *name == reference).map(|(sha, _)| sha.to_owned()).next())
     }
 
+    /// The commits of all branches.
+    pub(crate) async fn branches(&self, repo: &str) -> Result<BTreeMap<String, String>> {
+        let format = "--format=%(objectname) %(refname:lstrip=2)";
+        let listed = run(&self.path(repo), ["for-each-ref", format, "refs/heads/"], "").await?;
+        let lines = listed.lines().filter_map(|line| line.split_once(' '));
+        Ok(lines.map(|(sha, name)| (name.to_owned(), sha.to_owned())).collect())
+    }
+
     /// Makes a branch of a repository the head of a pull request to another.
     pub(crate) async fn set_pull(&self, to: &str, number: u32, from: &str, branch: &str) -> Result<String> {
         if from.eq_ignore_ascii_case(to) {

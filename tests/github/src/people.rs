@@ -94,9 +94,12 @@ pub(crate) async fn follow(shared: &Shared, from: &str) -> Result<()> {
             .map(|(repo, pull)| (repo, pull.number, pull.branch.clone(), pull.sha.clone()))
             .collect()
     };
+    if open.is_empty() {
+        return Ok(());
+    }
+    let heads = shared.git.branches(from).await?;
     for (repo, number, branch, before) in open {
-        let Some(now) = shared.git.resolve(from, &format!("refs/heads/{branch}")).await? else { continue };
-        if now != before {
+        if heads.get(&branch).is_some_and(|now| *now != before) {
             let after = shared.git.set_pull(&repo, number, from, &branch).await?;
             shared.world().pull_mut(&repo, number)?.sha.clone_from(&after);
             let by = from.split_once('/').map_or(from, |(owner, _)| owner);
