@@ -9,7 +9,6 @@
 
 mod answers;
 mod app_key;
-mod base;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub(crate) mod fake;
@@ -25,7 +24,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use berth_core::comment::Link;
-pub use berth_core::config::{AppId, AppIdError};
+pub use berth_core::config::{ApiBase, AppId, AppIdError};
 use berth_core::policy::{Login, Owner, Permission, Pull};
 use berth_core::{CommitSha, PullNumber, RepoName};
 use serde::{Deserialize, Serialize};
@@ -34,7 +33,6 @@ use thiserror::Error;
 use crate::repos::Token;
 
 pub use self::app_key::{AppKey, AppKeyError};
-pub use self::base::{ApiBase, ApiBaseError};
 pub use self::error::GitHubError;
 #[cfg(any(test, feature = "fake"))]
 pub use self::fake::{FakeComment, FakeDeployment, FakeGitHub};

@@ -181,7 +181,7 @@ impl Http {
         let body = call.body.as_ref().map(Value::to_string).unwrap_or_default();
         let mut request = Request::builder()
             .method(call.method.clone())
-            .uri(self.options.base.url(&call.path))
+            .uri(format!("{}{}", self.options.base, call.path))
             .header(USER_AGENT, concat!("berth/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28")

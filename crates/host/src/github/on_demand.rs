@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use berth_core::config::{GitHubConfig, GitHubCredentials};
 use thiserror::Error;
 
-use super::{ApiBaseError, AppKey, AppKeyError, Credentials, GitHub, GitHubApi, GitHubError, GitHubOptions};
+use super::{AppKey, AppKeyError, Credentials, GitHub, GitHubApi, GitHubError, GitHubOptions};
 use crate::repos::Token;
 use crate::secret_file::{self, SecretFileError};
 
@@ -66,9 +66,6 @@ pub enum OpenGitHubError {
         /// The file.
         path: PathBuf,
     },
-    /// The base of the API.
-    #[error(transparent)]
-    Base(#[from] ApiBaseError),
     /// What the connection needs.
     #[error(transparent)]
     Connection(GitHubError),
@@ -81,7 +78,7 @@ impl GitHubApi {
             GitHubCredentials::App { id, key } => Credentials::App { id: id.clone(), key: app_key(key)? },
             GitHubCredentials::Token { path } => personal_token(path)?,
         };
-        let options = GitHubOptions { base: config.api.as_str().parse()?, ..GitHubOptions::default() };
+        let options = GitHubOptions { base: config.api.clone(), ..GitHubOptions::default() };
         Self::new(credentials, options).map_err(OpenGitHubError::Connection)
     }
 }

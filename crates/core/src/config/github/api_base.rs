@@ -1,5 +1,6 @@
 //! Where the API is, and which forge is the same GitHub.
 
+use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -27,6 +28,11 @@ impl ApiBase {
     /// The base.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is reached through TLS.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
     }
 
     /// Whether the repositories of this forge are those of this API, so that
@@ -75,6 +81,7 @@ impl<'a> Origin<'a> {
 }
 
 impl Default for ApiBase {
+    /// That of github.com.
     fn default() -> Self {
         Self(GITHUB.0.to_owned())
     }
@@ -91,6 +98,12 @@ impl FromStr for ApiBase {
                 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/[]".contains(&b))
         });
         if is_base { Ok(Self(text.to_owned())) } else { Err(ApiBaseError(text.escape_debug().to_string())) }
+    }
+}
+
+impl fmt::Display for ApiBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
     }
 }
 
