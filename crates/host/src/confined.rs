@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_core::limits::Memory;
+use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
 use crate::exec::{ExecError, Exit, Invocation, Output, PATH, Stdin, Watcher, unexpanded};
@@ -171,15 +172,15 @@ impl Confined {
     }
 
     /// Runs it to its end; any exit code of its own is for the caller to judge.
-    /// When the future is dropped, the unit is stopped. `random` tells the
-    /// units of all runs apart.
-    pub async fn run(self, random: u64) -> Result<Output, ConfinedError> {
-        self.run_watched(random, &|_| {}).await
+    /// When the future is dropped, the unit is stopped.
+    pub async fn run(self) -> Result<Output, ConfinedError> {
+        self.run_watched(&|_| {}).await
     }
 
     /// The same, and each line of stderr is told as it comes.
-    pub async fn run_watched(mut self, random: u64, watcher: Watcher<'_>) -> Result<Output, ConfinedError> {
-        let unit = format!("{}-{random:016x}.service", self.user);
+    pub async fn run_watched(mut self, watcher: Watcher<'_>) -> Result<Output, ConfinedError> {
+        // It tells the units of all runs apart.
+        let unit = format!("{}-{:016x}.service", self.user, OsRng.next_u64());
         let stdin = std::mem::take(&mut self.stdin);
         let dropped = StopWhenDropped::new(unit.clone());
         let output = self.invocation(&unit).stdin(stdin).run_watched(watcher).await;

@@ -8,6 +8,7 @@ use berth_core::guest::PreviewEnvironment;
 use berth_core::{Layout, Subnet, firewall};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -133,8 +134,7 @@ fn salt(layout: &Layout) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
         Err(error) => return Err(fail(error)),
     }
     let mut salt = Zeroizing::new(vec![0; SALT_LENGTH]);
-    rustix::rand::getrandom(salt.as_mut_slice(), rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| fail(error.into()))?;
+    OsRng.try_fill_bytes(salt.as_mut_slice()).map_err(|error| fail(io::Error::other(error.to_string())))?;
     private_folder(&layout.secrets_dir()).map_err(fail)?;
     replace_file(&path, &salt, 0o600).map_err(fail)?;
     Ok(salt)

@@ -1,6 +1,5 @@
 //! Evaluating what strangers wrote.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use berth_core::closure_key::PREVIEW_CONFIG;
@@ -44,19 +43,13 @@ struct Printed {
     meta: String,
 }
 
-/// A number that no other process has: it tells units and folders apart, and
-/// need not be secret.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 pub(super) async fn evaluate(evaluation: &Evaluation, log: Watcher<'_>) -> Result<Evaluated, NixError> {
     let subject = subject(evaluation);
     let safe_log = |line: &str| log(&printable_line(line));
     // Nix hears no request to end while it calculates. Dropped, it is killed
     // without anybody waiting for that.
     let late = NixError::EvaluationTime { subject, after: evaluation.time };
-    let run = confined(evaluation).run_watched(random(), &safe_log);
+    let run = confined(evaluation).run_watched(&safe_log);
     let output = match timeout(evaluation.time + SLACK, run).await {
         Err(_) | Ok(Err(ConfinedError::TimedOut { .. })) => return Err(late),
         Ok(ended) => ended?,

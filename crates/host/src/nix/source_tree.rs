@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_core::{NixFiles, StorePath};
+use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::{NixError, SourceTree};
 use crate::exec::Invocation;
@@ -44,8 +45,7 @@ impl Laid {
     fn out(files: &NixFiles, work: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o755).create(work)?;
         remove_abandoned(work)?;
-        let random = super::evaluation::random();
-        let laid = Self(work.join(format!("{PREFIX}{}-{random:016x}", std::process::id())));
+        let laid = Self(work.join(format!("{PREFIX}{}-{:016x}", std::process::id(), OsRng.next_u64())));
         DirBuilder::new().mode(0o700).create(&laid.0)?;
         let top = laid.0.join(NAME);
         fs::create_dir(&top)?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use berth_core::{BranchName, CommitSha, Layout, NixFiles, PreviewId};
-use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::nix_listing::{self, CONTENTS_MAX, LISTING_MAX, LOOKED_THROUGH};
 use super::{Fetch, FetchLimits, RepoError, Repos, USER, messages, nix_files};
@@ -96,10 +95,8 @@ impl GitRepos {
             LISTING_MAX.to_string().into(),
             LOOKED_THROUGH.to_string().into(),
         ];
-        let output = run("list the Nix files of a commit", LIST, arguments, LOCAL)
-            .keep(LISTING_MAX)
-            .run(OsRng.next_u64())
-            .await?;
+        let output =
+            run("list the Nix files of a commit", LIST, arguments, LOCAL).keep(LISTING_MAX).run().await?;
         let output = read(output, mirror, commit)?;
         nix_listing::entries(&output.stdout.bytes, mirror, commit)
     }
@@ -130,14 +127,14 @@ impl Repos for GitRepos {
         let _lock = self.locks.lock(LockName::Mirror(fetch.mirror), &action, limits.deadline).await?;
         let safe_log = |line: &str| log(&printable_line(&without_token(fetch, line)));
         let run = self.fetch_run(fetch, limits);
-        let output = run.run_watched(OsRng.next_u64(), &safe_log).await?;
+        let output = run.run_watched(&safe_log).await?;
         fetched(fetch, limits, output)
     }
 
     async fn has_commit(&self, mirror: i64, commit: &CommitSha) -> Result<bool, RepoError> {
         let arguments: [OsString; 2] = [self.layout.mirror(mirror).into(), commit.as_str().into()];
         let run = run("look for a commit in a mirror", HAS, arguments, LOCAL);
-        let output = run.run(OsRng.next_u64()).await?;
+        let output = run.run().await?;
         match output.exit {
             Exit::Code(0) => Ok(true),
             ends::NOT_FETCHED => Ok(false),
@@ -155,7 +152,7 @@ impl Repos for GitRepos {
         let output = run("read the Nix files of a commit", CONTENTS, arguments, LOCAL)
             .stdin(Stdin::Bytes(objects.into_bytes()))
             .keep(CONTENTS_MAX)
-            .run(OsRng.next_u64())
+            .run()
             .await?;
         let output = read(output, mirror, commit)?;
         let contents = nix_listing::contents(&output.stdout.bytes, &entries, mirror, commit)?;
@@ -181,7 +178,7 @@ impl Repos for GitRepos {
             .file_max(LOCAL_FILE_MAX)
             .writable(self.layout.sources_dir())
             .writable(self.layout.mirrors_dir());
-        let output = run.run(OsRng.next_u64()).await?;
+        let output = run.run().await?;
         match output.exit {
             Exit::Code(0) => Ok(()),
             ends::NOT_FETCHED => Err(RepoError::NotFetched { mirror, commit: commit.clone() }),
@@ -202,7 +199,7 @@ impl Repos for GitRepos {
             .file_max(LOCAL_FILE_MAX)
             .writable(self.layout.sources_dir())
             .writable(self.layout.mirrors_dir());
-        let output = run.run(OsRng.next_u64()).await?;
+        let output = run.run().await?;
         if output.exit.is_success() {
             return Ok(());
         }
