@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use berth_core::lane::Lane;
 use berth_host::Host;
 use berth_host::agents::{self, Actor};
 use berth_host::previews;
 use berth_host::progress::{Interrupt, Silent};
 use berth_host::reconcile::{Report, Starts, reconcile_with};
 use berth_host::starts::{self, Down};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -144,9 +143,6 @@ impl Upkeep {
         let host = &self.host;
         let now = (host.now)();
         let mut problems = Vec::new();
-        if let Err(error) = self.keep_away(now).await {
-            problems.push(error);
-        }
         match agents::expire(host, &self.by, &Silent).await {
             Ok(outcomes) => tell("agent", outcomes),
             Err(error) => problems.push(chain(&error)),
@@ -159,23 +155,6 @@ impl Upkeep {
             problems.push(chain(&error));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
-    }
-
-    /// A preview whose time is over comes back with the next push or
-    /// `/preview`, and not with the next comparison.
-    async fn keep_away(&self, now: Timestamp) -> Result<(), String> {
-        let state = &self.host.state;
-        let told = |error: berth_host::state::StateError| chain(&error);
-        let lanes = state.lanes().await.map_err(told)?;
-        for preview in state.expired_previews(now).await.map_err(told)? {
-            let is_its = |lane: &&berth_host::state::LaneRecord| {
-                lane.repo == preview.repo && Some(lane.pull) == preview.pull
-            };
-            let (Some(lane), Some(commit)) = (lanes.iter().find(is_its), preview.commit) else { continue };
-            let change = |lane: &mut Lane| lane.suppressed = Some(commit);
-            state.change_lane(lane.id, &[], change).await.map_err(told)?;
-        }
-        Ok(())
     }
 }
 

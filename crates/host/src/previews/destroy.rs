@@ -1,5 +1,6 @@
 //! Removing previews.
 
+use berth_core::lane::{Granted, Lane};
 use berth_core::preview_phase::PreviewEvent;
 use berth_core::{Name, PreviewPhase, Wanted};
 
@@ -9,7 +10,7 @@ use crate::database_password;
 use crate::host::Host;
 use crate::preview_closures;
 use crate::progress::Progress;
-use crate::state::{Outcome, PreviewRecord};
+use crate::state::{Outcome, PreviewRecord, StateError};
 
 /// Removes a preview and everything that belongs to it: route, containers,
 /// database, source repository. Not there is success: the caller wants it gone.
@@ -27,6 +28,9 @@ pub async fn destroy(
 
 /// Removes every preview that has outlived its time, and tells which. One that
 /// cannot be removed does not keep the others.
+///
+/// The preview of a pull request stays away then, whoever removes it: `berthd`
+/// makes it again at the next push or `/preview`.
 pub async fn expire(
     host: &Host,
     by: &Actor,
@@ -34,10 +38,23 @@ pub async fn expire(
 ) -> Result<Vec<(Name, Result<Destroyed, PreviewError>)>, PreviewError> {
     let mut outcomes = Vec::new();
     for seen in host.state.expired_previews((host.now)()).await? {
-        let outcome = destroy_seen(host, &seen, by, "expire", progress).await;
+        // First: `berthd` compares at any moment.
+        let outcome = match keep_away(host, &seen).await {
+            Ok(()) => destroy_seen(host, &seen, by, "expire", progress).await,
+            Err(error) => Err(error.into()),
+        };
         outcomes.push((seen.slug, outcome));
     }
     Ok(outcomes)
+}
+
+/// Records for a preview that berthd follows that its commit is not to come
+/// back by itself.
+async fn keep_away(host: &Host, seen: &PreviewRecord) -> Result<(), StateError> {
+    let (Some(pull), Some(commit)) = (seen.pull, seen.commit.clone()) else { return Ok(()) };
+    let Some(followed) = host.state.lane_of(&seen.repo, pull).await? else { return Ok(()) };
+    let away = |lane: &mut Lane| lane.grant(Granted::Destroy(commit), lane.generation);
+    host.state.change_lane(followed.id, &[], away).await.map(|_| ())
 }
 
 async fn destroy_seen(

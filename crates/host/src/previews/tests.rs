@@ -3,6 +3,7 @@
 mod asserts;
 mod bed;
 mod cut_short;
+mod expiry;
 mod life;
 mod races;
 mod random;

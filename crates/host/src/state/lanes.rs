@@ -195,6 +195,17 @@ impl State {
         row.map(|row| self.lane_of_row(&row)).transpose()
     }
 
+    /// The lane of a pull request, if berthd follows it.
+    pub async fn lane_of(&self, repo: &RepoName, pull: PullNumber) -> Result<Option<LaneRecord>, StateError> {
+        let row = sqlx::query("SELECT * FROM lanes WHERE repo = ? AND pull = ?")
+            .bind(repo.as_str())
+            .bind(i64::from(pull.get()))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(self.failed("look the lane of a pull request up"))?;
+        row.map(|row| self.lane_of_row(&row)).transpose()
+    }
+
     async fn write_lane(
         &self,
         transaction: &mut Immediate,

@@ -3,14 +3,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use berth_core::{Name, PreviewPhase, UnitState, guest};
-use jiff::Timestamp;
+use berth_core::{PreviewPhase, UnitState, guest};
 use secrecy::ExposeSecret;
 
-use super::super::{CreateOptions, UpdateKind, expire, list, view};
-use super::bed::{Bed, SECRET, TOKEN, by, commit, container, forced, name, never, options, system};
+use super::super::{CreateOptions, UpdateKind, list, view};
+use super::bed::{Bed, SECRET, TOKEN, commit, container, forced, name, never, options, system};
 use crate::agents::Destroyed;
-use crate::progress::Silent;
 use crate::repos::Wanted;
 use crate::state::EventFilter;
 
@@ -231,23 +229,6 @@ async fn a_restart_brings_the_services_up_again_and_a_failed_one_says_so() {
     let record = bed.record("site-main").await;
     assert_eq!(record.phase, PreviewPhase::Running);
     assert!(record.reason.expect("a reason").starts_with("its last restart came to nothing: "));
-}
-
-#[tokio::test]
-async fn what_has_outlived_its_time_goes_and_the_rest_stays() {
-    let bed = Bed::new().await;
-    bed.push("stays", 1, "one");
-    let record = bed.create("main").await.expect("created");
-    bed.create("stays").await.expect("created");
-    let past = Timestamp::from_second(1_000_000_000).expect("a time");
-    bed.host.state.set_preview_expiry(record.id, Some(past)).await.expect("recorded");
-    let outcomes = expire(&bed.host, &by(), &Silent).await.expect("listed");
-    let told: Vec<_> =
-        outcomes.into_iter().map(|(slug, outcome)| (slug, outcome.expect("removed"))).collect();
-    assert_eq!(told, [(name("site-main"), Destroyed::Removed)]);
-    let left: Vec<Name> = list(&bed.host).await.expect("listed").into_iter().map(|one| one.slug).collect();
-    assert_eq!(left, [name("site-stays")]);
-    bed.assert_agree("after an expiry").await;
 }
 
 #[tokio::test]
