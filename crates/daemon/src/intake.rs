@@ -22,7 +22,8 @@ use self::spool::{Spool, SpoolError};
 use crate::chain;
 use crate::lanes::Lanes;
 
-/// How often the spool is looked into.
+/// How often the spool is looked into, unless somebody
+/// [nudges](Lanes::nudge).
 const PAUSE: Duration = Duration::from_millis(500);
 /// The pause after something of our own failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
@@ -105,6 +106,7 @@ impl Intake {
             };
             tokio::select! {
                 () = stop.interrupted() => {}
+                () = self.lanes.nudged() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -64,6 +64,8 @@ pub struct Lanes {
     looks: Semaphore,
     busy: Mutex<BTreeMap<LaneId, Arc<Busy>>>,
     wake: Notify,
+    /// Somebody wants everything looked at now.
+    nudged: Notify,
     /// Somebody killed left a preview half-way: it needs a reconcile.
     half_way: Notify,
     ended: Mutex<BTreeMap<&'static str, u64>>,
@@ -88,6 +90,7 @@ impl Lanes {
             looks: Semaphore::new(LOOKS),
             busy: Mutex::default(),
             wake: Notify::new(),
+            nudged: Notify::new(),
             half_way: Notify::new(),
             ended: Mutex::default(),
             parts,
@@ -107,9 +110,16 @@ impl Lanes {
         self.wake.notify_one();
     }
 
-    /// Look through the lanes now.
+    /// Look through spool and lanes now.
     pub fn nudge(&self) {
         self.wake.notify_one();
+        self.nudged.notify_one();
+    }
+
+    /// Ends when somebody wants the spool looked into. For the one loop that
+    /// does.
+    pub async fn nudged(&self) {
+        self.nudged.notified().await;
     }
 
     /// Ends when a preview was found that a killed process left half-way.

@@ -1,6 +1,7 @@
 //! One pull request, and what is told of it.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use berth_core::lane::News;
 use berth_core::policy::PullState::{Closed, Open};
@@ -227,6 +228,26 @@ async fn a_hostile_spool_stops_nothing() {
     assert_eq!(daemon.intake.pass().await.expect("passed"), Pass::default());
     let outcome = daemon.state.delivery_outcome(&"d-4".parse().expect("an id")).await;
     assert_eq!(outcome.expect("read").as_deref(), Some("a ping"));
+}
+
+#[tokio::test]
+async fn a_nudge_makes_the_spool_be_looked_into_at_once() {
+    let bed = Bed::new();
+    let daemon = bed.daemon().await;
+    let passes = AtomicUsize::new(0);
+    let passed = |_: Pass| drop(passes.fetch_add(1, Ordering::SeqCst));
+    let nudging = async {
+        let begun = Instant::now();
+        for nudges in 1..=20 {
+            until(|| passes.load(Ordering::SeqCst) == nudges).await;
+            daemon.lanes.nudge();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "that is half the time of 20 pauses");
+    };
+    tokio::select! {
+        () = daemon.intake.run(&daemon.stop, &|| (), &passed) => {}
+        () = nudging => {}
+    }
 }
 
 #[tokio::test]
