@@ -14,7 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use berth_core::delivery::{SPOOL_FILE_MAX, SpoolName};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -135,17 +135,37 @@ impl Spool {
     /// on another file system, it is removed; the caller tells of it.
     pub fn put_aside(&self, name: &SpoolName) -> Result<(), SpoolError> {
         let told = |source| SpoolError::Aside { folder: self.aside.clone(), source };
+        let text = name.to_string();
+        match statat(&self.handle, &text, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
+                return self.rename_folder(&text);
+            }
+            Ok(_) => {}
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(self.told(error.into())),
+        }
         let aside = File::open(&self.aside).map_err(told)?;
         self.make_room().map_err(told)?;
-        match renameat(&self.handle, name.to_string(), aside.as_fd(), name.to_string()) {
+        match renameat(&self.handle, &text, aside.as_fd(), &text) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(_) => match unlinkat(&self.handle, name.to_string(), AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => Ok(()),
-                Err(Errno::ISDIR) => unlinkat(&self.handle, name.to_string(), AtFlags::REMOVEDIR)
-                    .map_err(|error| self.told(error.into())),
-                Err(error) => Err(self.told(error.into())),
-            },
+            Err(_) => self.remove(name),
         }
+    }
+
+    /// Takes a folder the name of a delivery, or removes it if it is empty.
+    /// What is below may be deep without end: it is not walked, and stays where
+    /// its owner may fill the disk anyway.
+    fn rename_folder(&self, name: &str) -> Result<(), SpoolError> {
+        match unlinkat(&self.handle, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(_) => {}
+        }
+        // A name that nobody could have taken before.
+        let mut random = [0; 8];
+        let told = |error: Errno| self.told(error.into());
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).map_err(told)?;
+        let other = format!(".refused-{:016x}", u64::from_ne_bytes(random));
+        renameat(&self.handle, name, &self.handle, other).map_err(told)
     }
 
     /// Names sort like their times.
@@ -156,7 +176,7 @@ impl Spool {
         let too_many = entries.len().saturating_sub(ASIDE_MAX - 1);
         for path in &entries[..too_many] {
             if path.symlink_metadata()?.is_dir() {
-                // A folder of a hostile webhook: nothing else comes here as one.
+                // It became one between the look and the move.
                 std::fs::remove_dir_all(path)?;
             } else {
                 std::fs::remove_file(path)?;

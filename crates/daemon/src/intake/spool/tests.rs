@@ -58,9 +58,13 @@ fn what_is_no_plain_file_is_never_followed_never_waited_for_and_goes_aside() {
     let bed = Bed::new();
     let secret = bed.folder.path().join("secret");
     fs::write(&secret, "secret").expect("written");
-    let traps: [(Make<'_>, &str); 4] = [
+    let traps: [(Make<'_>, &str); 5] = [
         (Box::new(|| symlink(&secret, bed.path(NAME)).expect("a link")), "the file cannot be read"),
         (Box::new(|| fs::create_dir(bed.path(NAME)).expect("a folder")), "the file is no regular file"),
+        (
+            Box::new(|| fs::create_dir_all(bed.path(NAME).join("below")).expect("folders")),
+            "the file is no regular file",
+        ),
         (
             Box::new(|| {
                 let fifo = FileType::Fifo;
@@ -80,6 +84,8 @@ fn what_is_no_plain_file_is_never_followed_never_waited_for_and_goes_aside() {
         assert!(bed.path(NAME).symlink_metadata().is_err(), "{reason}");
         // Each takes the place of the one before, of another kind or not.
         assert!(bed.aside() <= made);
+        let mut kept = fs::read_dir(bed.folder.path().join("aside")).expect("a folder");
+        assert!(!kept.any(|entry| entry.expect("an entry").file_type().expect("a type").is_dir()));
     }
     assert_eq!(fs::read_to_string(&secret).expect("there"), "secret");
 }
