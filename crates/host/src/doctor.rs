@@ -4,6 +4,7 @@
 //! keeps no other. `fix` repairs what needs no decision of a person.
 
 mod container_unit;
+mod jobs;
 mod kernel;
 mod network;
 mod preview_setup;
@@ -88,5 +89,6 @@ pub async fn examine(host: &Host) -> Vec<Finding> {
     findings.extend(records::check(host).await);
     findings.extend(preview_setup::check(host).await);
     findings.extend(previews::check(host).await);
+    findings.extend(jobs::check(host).await);
     findings
 }
