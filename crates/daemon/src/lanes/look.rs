@@ -74,12 +74,27 @@ impl Lanes {
                 let is_listed = open.iter().any(|pull| pull.number == *number);
                 Err(if is_listed { LookError::NoPull } else { LookError::Over(Box::new(record.clone())) })
             }
-            // That it gets no preview is known without GitHub.
-            Err(error) if !parts.policy.repositories.allows(repo) && !error.is_temporary() => {
+            Err(error) if self.is_over(record, &error).await? => {
                 Err(LookError::Over(Box::new(record.clone())))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether GitHub need not be asked again: the repository gets no previews,
+    /// or it is gone, and so is the preview that there was.
+    async fn is_over(&self, record: &LaneRecord, error: &GitHubError) -> Result<bool, StateError> {
+        let parts = &self.parts;
+        if error.is_temporary() {
+            return Ok(false);
+        }
+        if !parts.policy.repositories.allows(&record.repo) {
+            return Ok(true);
+        }
+        let is_gone = matches!(error, GitHubError::NotFound { .. } | GitHubError::Moved { .. });
+        Ok(is_gone
+            && record.told.comment.is_some()
+            && parts.deployer.find(&record.repo, record.pull).await?.is_none())
     }
 
     /// What becomes of each wish, in their order, and what of them changes the

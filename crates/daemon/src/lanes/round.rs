@@ -180,3 +180,27 @@ impl Lanes {
         end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_github_says_of_a_repository_or_of_berth_is_no_failure_of_a_pull_request() {
+        let (what, said) = (|| "pull request 7".to_owned(), || "no".to_owned());
+        for error in [
+            GitHubError::NotFound { what: what(), hint: "look" },
+            GitHubError::Moved { what: what(), to: "acme/new".to_owned() },
+            GitHubError::Unauthorized { what: what(), said: said() },
+            GitHubError::Forbidden { what: what(), needs: None, said: said() },
+            GitHubError::Failing { what: what(), status: 502 },
+            GitHubError::Token,
+        ] {
+            let error = LookError::GitHub(error);
+            assert!(matches!(unanswered(&error), End::Unasked { .. }), "{error}");
+        }
+        let until = jiff::Timestamp::UNIX_EPOCH;
+        let limited = unanswered(&LookError::GitHub(GitHubError::RateLimited { until }));
+        assert!(matches!(limited, End::Wait { .. }));
+    }
+}

@@ -223,9 +223,9 @@ async fn a_hostile_spool_stops_nothing() {
     let forged = stored.max().expect("the last one");
     let text = std::fs::read_to_string(&forged).expect("read").replace("{ }", "{1}");
     std::fs::write(forged, text).expect("written");
-    let first = daemon.intake.pass().await.expect("passed");
+    let first = daemon.intake.pass().await.expect("count");
     assert_eq!(first, Pass { taken: 1, again: 0, refused: 4 });
-    assert_eq!(daemon.intake.pass().await.expect("passed"), Pass::default());
+    assert_eq!(daemon.intake.pass().await.expect("count"), Pass::default());
     let outcome = daemon.state.delivery_outcome(&"d-4".parse().expect("an id")).await;
     assert_eq!(outcome.expect("read").as_deref(), Some("a ping"));
 }
@@ -234,20 +234,20 @@ async fn a_hostile_spool_stops_nothing() {
 async fn a_nudge_makes_the_spool_be_looked_into_at_once() {
     let bed = Bed::new();
     let daemon = bed.daemon().await;
-    let passes = AtomicUsize::new(0);
-    let passed = |_: Pass| {
-        passes.fetch_add(1, Ordering::SeqCst);
+    let looks = AtomicUsize::new(0);
+    let count = |_: Pass| {
+        looks.fetch_add(1, Ordering::SeqCst);
     };
     let nudging = async {
         let begun = Instant::now();
         for nudges in 1..=20 {
-            until(|| passes.load(Ordering::SeqCst) == nudges).await;
+            until(|| looks.load(Ordering::SeqCst) == nudges).await;
             daemon.lanes.nudge();
         }
         assert!(begun.elapsed() < Duration::from_secs(5), "that is half the time of 20 pauses");
     };
     tokio::select! {
-        () = daemon.intake.run(&daemon.stop, &|| (), &passed) => {}
+        () = daemon.intake.run(&daemon.stop, &|| (), &count) => {}
         () = nudging => {}
     }
 }

@@ -46,6 +46,11 @@ impl Sites {
         self.lock().sites.insert(number(pull), site);
     }
 
+    /// A person has removed it.
+    pub(super) fn loses(&self, pull: u32) {
+        self.lock().sites.remove(&number(pull));
+    }
+
     pub(super) fn take(&self, pause: Duration) {
         self.lock().pause = pause;
     }

@@ -68,6 +68,20 @@ async fn a_repository_that_github_hides_keeps_its_previews_and_is_told() {
 }
 
 #[tokio::test]
+async fn of_a_repository_that_is_gone_nothing_waits_once_a_person_removed_the_preview() {
+    let bed = Bed::new();
+    let daemon = with_preview(&bed).await;
+    bed.world.github_hides(&repo());
+    until_told(&daemon, "or does not show it").await;
+    bed.sites.loses(1);
+    daemon.settles().await;
+    assert_eq!((daemon.compares().await, bed.sites.site(1)), (0, None));
+    // A pull request of which nobody was told waits, so that somebody sees why.
+    bed.stores_change(2, 2);
+    until_told(&daemon, "or does not show it").await;
+}
+
+#[tokio::test]
 async fn a_preview_whose_repository_left_the_list_goes_and_that_is_told_once() {
     let bed = Bed::new();
     drop(with_preview(&bed).await);
