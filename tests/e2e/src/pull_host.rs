@@ -95,6 +95,25 @@ impl PullHost {
         &self.github
     }
 
+    /// Reboots it; its files stay. Its GitHub does not come back by itself.
+    ///
+    /// # Panics
+    /// If it does not come up again, or somebody else has the host.
+    #[track_caller]
+    pub fn reboot(&mut self) {
+        Arc::get_mut(&mut self.host).expect("nobody else has it").reboot();
+    }
+
+    /// Starts its GitHub again, which has forgotten everything but commits.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[track_caller]
+    pub fn restart_github(&mut self) {
+        self.command("systemctl").args(["stop", "github-double.service"]).ok();
+        self.github = GitHub::start(&self.host);
+    }
+
     /// The host without what follows pull requests.
     pub fn previews(&self) -> &Arc<PreviewHost> {
         &self.host
