@@ -48,8 +48,6 @@ pub enum CommentState {
     Building {
         /// The commit to come.
         commit: CommitSha,
-        /// What is done at the moment, such as `building the system`.
-        step: String,
         /// Since when.
         since: Timestamp,
     },
@@ -129,8 +127,8 @@ pub fn render(state: &CommentState) -> String {
         CommentState::Queued { commit } => {
             ("queued", format!("Commit {} waits for its turn.\n", short(commit)))
         }
-        CommentState::Building { commit, step, since } => {
-            let body = format!("Commit {}: {}, since {}.\n", short(commit), code_span(step), moment(*since));
+        CommentState::Building { commit, since } => {
+            let body = format!("Building and starting commit {} since {}.\n", short(commit), moment(*since));
             ("building", body)
         }
         CommentState::Ready { commit, links, took, at } => ("ready", ready(commit, links, *took, *at)),

@@ -236,6 +236,9 @@ impl Lanes {
             End::CutShort => "cut short",
         };
         *lock(&self.ended).entry(word).or_default() += 1;
+        if let End::Failed { error } | End::Unasked { error } | End::Wait { error, .. } = &end {
+            tracing::warn!(job = id.get(), error, "this will be tried again: see `preview jobs`");
+        }
         let (retries, now, jitter) = (self.parts.retries, (self.parts.now)(), (self.parts.jitter)());
         let changed =
             self.parts.state.change_lane(id, &[], |lane| lane.end(generation, end, &retries, now, jitter));

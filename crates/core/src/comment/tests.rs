@@ -30,13 +30,12 @@ fn a_queued_preview_reads_so() {
 
 #[test]
 fn a_preview_that_is_built_reads_so() {
-    let state =
-        CommentState::Building { commit: commit('a'), step: "building the system".into(), since: at() };
+    let state = CommentState::Building { commit: commit('a'), since: at() };
     insta::assert_snapshot!(render(&state), @r"
     <!-- berth:preview -->
     ### Preview: building
 
-    Commit `aaaaaaaaaaaa`: `building the system`, since 2026-11-21 08:44:13 UTC.
+    Building and starting commit `aaaaaaaaaaaa` since 2026-11-21 08:44:13 UTC.
     ");
 }
 

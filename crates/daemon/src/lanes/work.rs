@@ -42,11 +42,7 @@ impl Lanes {
         let begun = (self.parts.now)();
         busy.set_step("begin the deployment");
         let commit = look.pull.head.clone();
-        let building = CommentState::Building {
-            commit: commit.clone(),
-            step: "building and starting it".to_owned(),
-            since: begun,
-        };
+        let building = CommentState::Building { commit: commit.clone(), since: begun };
         self.reporter.tell(&look.record, building).await;
         match self.deploy_unless_pointless(look, busy, stop).await {
             Ok(()) => {
