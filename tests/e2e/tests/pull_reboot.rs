@@ -51,6 +51,41 @@ fn most_starting(host: &PullHost) -> usize {
     most
 }
 
+/// The present life of each container.
+fn lives(host: &PullHost) -> BTreeSet<String> {
+    let show = ["show", "--property=Id,InvocationID", "container@*"];
+    host.command("systemctl")
+        .args(show)
+        .ok()
+        .stdout
+        .split("\n\n")
+        .map(|unit| unit.trim().to_owned())
+        .collect()
+}
+
+/// `berthd` ends, in both ways, and what runs is not touched by that.
+fn restarts_disturb_nothing(host: &PullHost, records: &[String]) {
+    let before = lives(host);
+    assert_eq!(before.len(), PULLS as usize + AGENTS.len(), "{before:?}");
+    let readies = || told(host).iter().filter(|(_, told)| told["message"] == "ready").count();
+    for way in [&["restart"][..], &["kill", "--signal=KILL"]] {
+        let count = readies();
+        host.command("systemctl").args(way).arg("berthd.service").ok();
+        wait_until(LONG, "berthd is back", || readies() > count);
+        // It has looked at everything when it answers to a push.
+        let page = format!("page of {}\n", way[0]);
+        host.github().push("acme/site", "branch-1", &[("index.html", &page)]);
+        host.serves("site-1", "/", &page);
+        // An update that is cut short is set up again in a container that is started again.
+        host.rests();
+    }
+    host.github().push("acme/site", "branch-1", &[("index.html", "page 1\n")]);
+    host.serves("site-1", "/", "page 1\n");
+    host.rests();
+    assert_eq!(lives(host), before);
+    assert_eq!(sql(host, RECORDS)[1..], records[1..]);
+}
+
 /// Makes a preview's container one that does not start, and returns its root.
 fn break_one(host: &PullHost) -> String {
     let container = json(&preview(host, &["info", "--json", BROKEN]).ok())["container"].clone();
@@ -80,6 +115,8 @@ fn after_a_reboot_berthd_brings_all_back_without_github() {
     host.rests();
     let records = sql(&host, RECORDS);
     assert_eq!(records.len(), PULLS as usize, "{records:?}");
+    restarts_disturb_nothing(&host, &records);
+    let records = sql(&host, RECORDS);
     let root = break_one(&host);
 
     host.reboot();
