@@ -9,6 +9,7 @@ mod kernel;
 mod network;
 mod preview_setup;
 mod previews;
+mod pull_requests;
 mod records;
 mod tools;
 
