@@ -38,7 +38,7 @@ use berth_core::{Kind, Name};
 
 pub use self::build::{PreviewBuilt, build};
 pub use self::create::{CreateOptions, create};
-pub use self::destroy::{destroy, expire};
+pub use self::destroy::{destroy, destroy_by_hand, expire};
 pub use self::error::{DeployError, PreviewError};
 pub use self::list::{PreviewView, container_of, list, view};
 pub(crate) use self::repair::{Stray, Strays, down as start_down, repair, strays};

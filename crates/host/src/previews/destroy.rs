@@ -26,6 +26,20 @@ pub async fn destroy(
     }
 }
 
+/// The same for a person: the preview of a pull request stays away then, until
+/// the next push or `/preview`.
+pub async fn destroy_by_hand(
+    host: &Host,
+    slug: &Name,
+    by: &Actor,
+    progress: &dyn Progress,
+) -> Result<Destroyed, PreviewError> {
+    let Some(seen) = host.state.preview_called(slug).await? else { return Ok(Destroyed::NotThere) };
+    // First: `berthd` compares at any moment.
+    keep_away(host, &seen).await?;
+    destroy_seen(host, &seen, by, "destroy", progress).await
+}
+
 /// Removes every preview that has outlived its time, and tells which. One that
 /// cannot be removed does not keep the others.
 ///
@@ -38,7 +52,6 @@ pub async fn expire(
 ) -> Result<Vec<(Name, Result<Destroyed, PreviewError>)>, PreviewError> {
     let mut outcomes = Vec::new();
     for seen in host.state.expired_previews((host.now)()).await? {
-        // First: `berthd` compares at any moment.
         let outcome = match keep_away(host, &seen).await {
             Ok(()) => destroy_seen(host, &seen, by, "expire", progress).await,
             Err(error) => Err(error.into()),

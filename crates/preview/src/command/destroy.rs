@@ -21,7 +21,7 @@ Examples:
 ///
 /// One that is not there is no error. One that cannot be removed does not keep
 /// the others; what is left of it is named, and its record stays until nothing
-/// is left.
+/// is left. That of a pull request stays away until the next push or `/preview`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -63,7 +63,7 @@ async fn all(host: &Host) -> Result<BTreeSet<Name>, Failure> {
 }
 
 async fn destroy(host: &Host, slug: &Name, by: &Actor, work: &Work) -> Result<Removed, Failure> {
-    match previews::destroy(host, slug, by, work).await? {
+    match previews::destroy_by_hand(host, slug, by, work).await? {
         Destroyed::Removed => Ok(Removed::Removed),
         Destroyed::NotThere => {
             let near = match previews::find(host, slug).await {

@@ -5,7 +5,7 @@ use berth_core::lane::{Lane, News, Site, SiteState, Step, step};
 use berth_core::policy::Verdict;
 use jiff::Timestamp;
 
-use super::super::{expire, list};
+use super::super::{destroy, destroy_by_hand, expire, list};
 use super::bed::{Bed, by, commit, name, options};
 use crate::agents::Destroyed;
 use crate::previews::{CreateOptions, Source};
@@ -51,6 +51,25 @@ async fn the_preview_of_a_pull_request_stays_away_until_the_next_push_whoever_re
     let lane = bed.lane().await.expect("followed");
     assert_eq!(step(&lane, &commit(1), &deploy, None), Step::Rest, "not with the next comparison");
     assert_eq!(step(&lane, &commit(2), &deploy, None), Step::Create { is_trusted: true });
+}
+
+#[tokio::test]
+async fn what_a_person_destroys_stays_away_and_what_berthd_destroys_does_not() {
+    let bed = Bed::new().await;
+    let deploy = Verdict::Deploy { is_trusted: true };
+    for is_by_hand in [false, true] {
+        let record = bed.expired_pull().await;
+        let pull = record.pull.expect("of a pull request");
+        bed.host.state.hear(&record.repo, pull, News::Delivery, past()).await.expect("recorded");
+        let destroyed = if is_by_hand {
+            destroy_by_hand(&bed.host, &record.slug, &by(), &Silent).await
+        } else {
+            destroy(&bed.host, &record.slug, &by(), &Silent).await
+        };
+        assert_eq!(destroyed.expect("removed"), Destroyed::Removed);
+        let next = step(&bed.lane().await.expect("followed"), &commit(1), &deploy, None);
+        assert_eq!(next == Step::Rest, is_by_hand, "{next:?}");
+    }
 }
 
 #[tokio::test]
