@@ -284,6 +284,19 @@ impl PullRequest {
         shown.as_array().expect("a list").clone()
     }
 
+    /// What Berth answered to a comment, as GitHub's words for reactions.
+    ///
+    /// # Panics
+    /// If there is no such comment.
+    #[track_caller]
+    pub fn reactions(&self, comment: u64) -> Vec<String> {
+        let comments = self.comments();
+        let one = comments.iter().find(|one| one["id"] == comment).expect("the comment is there");
+        let reactions = one["reactions"].as_array().expect("a list").iter();
+        let own = reactions.filter(|one| one["by"] == BERTH);
+        own.map(|one| one["content"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Every text that Berth's comment has had, the newest last.
     ///
     /// # Panics

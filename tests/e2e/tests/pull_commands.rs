@@ -54,9 +54,10 @@ impl Seen<'_> {
         info[key].as_str().unwrap_or_else(|| panic!("no {key}: {info}")).to_owned()
     }
 
-    fn comment(&self, by: &str, text: &str) {
-        self.pull.comment(by, text);
+    fn comment(&self, by: &str, text: &str) -> u64 {
+        let comment = self.pull.comment(by, text);
         self.host.settles(self.pull);
+        comment
     }
 }
 
@@ -72,15 +73,25 @@ fn commands_are_carried_out_for_who_may_write_and_for_nobody_else() {
     seen.serves("two\n");
 
     let container = seen.field("container");
-    for line in ["/preview rebuild", "/preview destroy", "/preview"] {
-        pull.comment("reader", line);
-    }
-    pull.comment(MEMBER, "> /preview destroy\n\nshould we? Or `/preview rebuild`?");
-    pull.comment(MEMBER, "/preview destroy everything");
+    let strangers =
+        ["/preview rebuild", "/preview destroy", "/preview"].map(|line| pull.comment("reader", line));
     seen.serves("two\n");
+    assert_eq!(strangers.map(|comment| pull.reactions(comment)), ["confused"; 3].map(|one| [one]));
+    let refused = "`/preview` of `reader` was not carried out: it needs write permission on `acme/commands`";
+    assert!(pull.says().contains(refused), "{}", pull.says());
+    let talk = pull.comment(MEMBER, "> /preview destroy\n\nshould we? Or `/preview rebuild`?");
+    let malformed = pull.comment(MEMBER, "/preview destroy everything");
+    seen.serves("two\n");
+    assert_eq!((pull.reactions(talk), pull.reactions(malformed)), (vec![], vec!["confused".to_owned()]));
+    assert!(
+        pull.says().contains("`/preview destroy everything` of `ada` was not carried out"),
+        "{}",
+        pull.says()
+    );
     assert_eq!(seen.field("container"), container, "nobody who may has asked for anything");
-    seen.comment(MEMBER, "/preview");
+    let nothing = seen.comment(MEMBER, "/preview");
     assert_eq!(seen.field("container"), container, "there is nothing to do");
+    assert_eq!(pull.reactions(nothing), ["+1"]);
 
     seen.comment(MEMBER, "Once more, please:\n\n/preview rebuild\n");
     seen.serves("two\n");

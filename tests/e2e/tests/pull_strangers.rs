@@ -120,12 +120,12 @@ fn nothing_is_built_before_who_may_write_approves_this_commit() {
     github.role(&repo, "reader", Role::Read);
     github.role(&repo, "tina", Role::Triage);
     // Each of these is said to be the owner by the payload.
-    for by in [STRANGER, "reader", "tina", "nobody-at-all"] {
-        pull.comment(by, &format!("/preview {commit}"));
-    }
-    for line in ["", " rebuild", &format!(" {}", &commit[..11]), " 0123456789abcdef", " destroy"] {
-        pull.comment(MEMBER, &format!("/preview{line}"));
-    }
+    let told = |by: &str, line: &str| pull.comment(by, &format!("/preview{line}"));
+    let by_others =
+        [STRANGER, "reader", "tina", "nobody-at-all"].map(|by| told(by, &format!(" {commit}"))).to_vec();
+    let other =
+        ["", " rebuild", &format!(" {}", &commit[..11]), " 0123456789abcdef"].map(|line| told(MEMBER, line));
+    told(MEMBER, " destroy");
     pull.label("preview", "tina");
     offer.settles();
     pull.unlabel("preview", "tina");
@@ -133,11 +133,16 @@ fn nothing_is_built_before_who_may_write_approves_this_commit() {
     offer.is_held();
     offer.is_untouched();
 
-    pull.comment(MEMBER, &format!("Looks good.\n\n/preview {}\n", &commit[..12]));
+    for comment in by_others.into_iter().chain(other) {
+        assert_eq!(pull.reactions(comment), ["confused"], "{:#?}", pull.comments());
+    }
+
+    let approval = pull.comment(MEMBER, &format!("Looks good.\n\n/preview {}\n", &commit[..12]));
     offer.settles();
     offer.serves("a stranger's\n");
     assert!(pull.says().contains("### Preview: ready"), "{}", pull.says());
     assert_ne!(offer.mirrors(), "", "it would have been seen");
+    assert_eq!(pull.reactions(approval), ["+1"]);
     has_no_secret(&offer);
 
     // The approval was of that commit: what comes later waits anew, and what
