@@ -90,6 +90,7 @@ pub async fn examine(host: &Host) -> Vec<Finding> {
     findings.extend(records::check(host).await);
     findings.extend(preview_setup::check(host).await);
     findings.extend(previews::check(host).await);
+    findings.extend(pull_requests::check(host).await);
     findings.extend(jobs::check(host).await);
     findings
 }

@@ -20,15 +20,11 @@ use crate::control::{self, Answer, ControlError, Request};
 use crate::github::{GitHub, GitHubError};
 use crate::host::Host;
 use crate::secret_file;
-use crate::state::LaneRecord;
 
 const GITHUB: &str = "github";
 const SECRETS: &str = "webhook secret";
 const BERTHD: &str = "berthd";
-const JOBS: &str = "jobs";
 
-/// Of the dead jobs so many are told one by one.
-const JOBS_TOLD: usize = 5;
 /// Whether others than the owner may read or write a file.
 const OTHERS: u32 = 0o077;
 
@@ -43,10 +39,6 @@ pub(super) async fn check(host: &Host) -> Vec<Finding> {
     findings.push(daemon(&host.layout).await);
     findings.extend(webhook::check().await);
     findings.extend(spool::check(host));
-    match host.state.dirty_lanes().await {
-        Ok(lanes) => findings.extend(jobs(&lanes)),
-        Err(error) => findings.push(Finding::unknown(JOBS, &error)),
-    }
     findings
 }
 
@@ -157,23 +149,6 @@ fn daemon_says(answer: Result<Option<Answer>, ControlError>) -> Finding {
             "look at its log, and restart it",
         ),
     }
-}
-
-fn jobs(lanes: &[LaneRecord]) -> Vec<Finding> {
-    let dead: Vec<&LaneRecord> = lanes.iter().filter(|record| record.lane.is_dead).collect();
-    if dead.is_empty() {
-        return vec![Finding::ok(JOBS, format!("{} under way, and none was given up", lanes.len()))];
-    }
-    let told = dead.iter().take(JOBS_TOLD).map(|record| {
-        let (repo, pull) = (&record.repo, record.pull);
-        let why = record.lane.error.as_deref().unwrap_or("no reason was recorded");
-        let message = format!("{repo}#{pull} was given up after {} attempts: {why}", record.lane.attempts);
-        Finding::error(JOBS, message, format!("mend that, and then `preview retry {}`", record.id))
-    });
-    let rest = dead.len().saturating_sub(JOBS_TOLD);
-    let rest = (rest > 0)
-        .then(|| Finding::error(JOBS, format!("{rest} others were given up"), "`preview jobs` lists them"));
-    told.chain(rest).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Findings about GitHub, secrets, `berthd` and its jobs.
+//! Findings about GitHub, secrets and `berthd`.
 
 use std::sync::Arc;
 
-use berth_core::lane::News;
 use berth_core::{Config, RepoName};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -140,29 +139,4 @@ async fn a_daemon_that_does_not_run_is_told() {
     let since = "2026-11-21T10:00:00Z".parse().expect("a time");
     let runs = daemon_says(Ok(Some(Answer::Status { since, doing: Vec::new() })));
     assert_eq!(bed.told(&[runs]), "Ok: it runs since 2026-11-21 10:00:00 UTC and works on 0 pull requests\n");
-}
-
-#[tokio::test]
-async fn jobs_that_were_given_up_are_told_with_their_reasons_up_to_a_bound() {
-    let bed = Bed::new("[\"acme/*\"]").await;
-    let state = &bed.host.state;
-    for number in 1..=7 {
-        let pull = number.to_string().parse().expect("a number");
-        let record = state.hear(&repo("acme/site"), pull, News::Delivery, Timestamp::now()).await;
-        let id = record.expect("recorded").id;
-        let give_up = |lane: &mut berth_core::lane::Lane| {
-            lane.is_dead = true;
-            lane.attempts = 10;
-            lane.error = Some("no space is left".to_owned());
-        };
-        if number > 1 {
-            state.change_lane(id, &[], give_up).await.expect("changed");
-        }
-    }
-    let lanes = state.dirty_lanes().await.expect("listed");
-    let told = bed.told(&jobs(&lanes));
-    assert_eq!(told.matches("was given up after 10 attempts: no space is left").count(), JOBS_TOLD, "{told}");
-    assert!(told.contains("`preview retry 2`") && told.contains("Error: 1 others were given up"), "{told}");
-    let alive: Vec<_> = lanes.into_iter().filter(|record| !record.lane.is_dead).collect();
-    assert_eq!(bed.told(&jobs(&alive)), "Ok: 1 under way, and none was given up\n");
 }
