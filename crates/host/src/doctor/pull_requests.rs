@@ -66,7 +66,8 @@ async fn github(host: &Host, config: &GitHubConfig) -> Vec<Finding> {
     }
     seen += one_by_one(&*github, config, &mut findings).await;
     if findings.is_empty() {
-        findings.push(Finding::ok(GITHUB, format!("it shows {seen} repositories that get previews")));
+        findings
+            .push(Finding::ok(GITHUB, format!("it shows {}", counted(seen, "repository", "repositories"))));
     }
     findings
 }
@@ -133,7 +134,13 @@ fn daemon_says(answer: Result<Option<Answer>, ControlError>) -> Finding {
     match answer {
         Ok(Some(Answer::Status { since, doing })) => {
             let since = since.strftime("%F %T UTC");
-            Finding::ok(BERTHD, format!("it runs since {since} and works on {} pull requests", doing.len()))
+            Finding::ok(
+                BERTHD,
+                format!(
+                    "it runs since {since} and works on {}",
+                    counted(doing.len(), "pull request", "pull requests")
+                ),
+            )
         }
         Ok(Some(Answer::Done | Answer::Refused { .. })) => {
             Finding::warning(BERTHD, "it gives no account of itself", "`systemctl restart berthd`")
@@ -149,6 +156,10 @@ fn daemon_says(answer: Result<Option<Answer>, ControlError>) -> Finding {
             "look at its log, and restart it",
         ),
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

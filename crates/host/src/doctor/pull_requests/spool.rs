@@ -8,6 +8,7 @@ use std::path::Path;
 use berth_core::delivery::SpoolName;
 use jiff::{SignedDuration, Timestamp};
 
+use super::counted;
 use crate::doctor::Finding;
 use crate::host::Host;
 
@@ -45,17 +46,14 @@ fn waiting(folder: &Path) -> io::Result<Vec<SpoolName>> {
 
 fn judge(names: &[SpoolName], now: Timestamp) -> Finding {
     let Some(oldest) = names.first() else { return Finding::ok(SPOOL, "no delivery waits") };
-    let count = names.len();
+    let count = counted(names.len(), "delivery", "deliveries");
     let came =
         i64::try_from(oldest.micros()).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
     match came.map(|came| now.duration_since(came)) {
-        Some(age) if age <= LONG => Finding::ok(SPOOL, format!("{count} deliveries wait for berthd")),
+        Some(age) if age <= LONG => Finding::ok(SPOOL, format!("waiting for berthd: {count}")),
         Some(age) => Finding::error(
             SPOOL,
-            format!(
-                "{count} deliveries wait, the oldest for {} minutes: berthd does not take them",
-                age.as_mins()
-            ),
+            format!("berthd does not take what waits: {count}, the oldest for {} minutes", age.as_mins()),
             "look at the log of berthd: it may not run, or fail at its records",
         ),
         None => Finding::error(SPOOL, "a name in it is of no time", "look at what lies there"),
@@ -68,7 +66,11 @@ fn aside(folder: &Path) -> Option<Finding> {
     (count > 0).then(|| {
         Finding::warning(
             SPOOL,
-            format!("{count} files that are no deliveries were put aside in `{}`", folder.display()),
+            format!(
+                "in `{}` was put aside what is no delivery: {}",
+                folder.display(),
+                counted(count, "file", "files")
+            ),
             "the log of berthd says why: if it is the signature, both programs have different secrets; \
              remove them when you know",
         )
@@ -90,10 +92,10 @@ mod tests {
     #[test]
     fn what_waits_for_long_is_not_taken() {
         assert_eq!(told(&[]), "Ok: no delivery waits");
-        assert_eq!(told(&["00001799999999000000-a.delivery"]), "Ok: 1 deliveries wait for berthd");
+        assert_eq!(told(&["00001799999999000000-a.delivery"]), "Ok: waiting for berthd: 1 delivery");
         insta::assert_snapshot!(
             told(&["00001799999000000000-a.delivery", "00001799999999000000-b.delivery"]),
-            @"Error: 2 deliveries wait, the oldest for 16 minutes: berthd does not take them"
+            @"Error: berthd does not take what waits: 2 deliveries, the oldest for 16 minutes"
         );
         assert_eq!(told(&["18446744073709551615-a.delivery"]), "Error: a name in it is of no time");
     }
@@ -108,6 +110,10 @@ mod tests {
         }
         assert_eq!(waiting(folder.path()).expect("listed").len(), 1);
         let finding = aside(folder.path()).expect("found");
-        assert!(finding.message.starts_with("3 files that are no deliveries"), "{}", finding.message);
+        assert!(
+            finding.message.ends_with("was put aside what is no delivery: 3 files"),
+            "{}",
+            finding.message
+        );
     }
 }

@@ -100,7 +100,7 @@ async fn github_is_asked_for_every_entry_of_the_list() {
       -> give the App or the token access to repositories of that account
     ");
     bed.world.github_has(&repo("empty/site"));
-    assert_eq!(bed.github().await, "Ok: it shows 4 repositories that get previews\n");
+    assert_eq!(bed.github().await, "Ok: it shows 4 repositories\n");
     bed.world.github_hides(&repo("other/one"));
     let hidden = bed.github().await;
     assert!(hidden.starts_with("Error: GitHub has no ") && hidden.contains("other/one"), "{hidden}");
