@@ -159,8 +159,13 @@ fn nothing_is_built_before_who_may_write_approves_this_commit() {
     offer.settles();
     offer.serves("another one\n");
 
-    offer.pull.close();
+    // What goes on while its successor waits can be removed.
+    offer.push("a third one\n");
+    offer.is_held();
+    offer.serves("another one\n");
+    offer.pull.comment(MEMBER, "/preview destroy");
     offer.settles();
+    offer.is_held();
     assert!(!offer.host.slugs().contains(&offer.pull.slug()), "{}", offer.pull.says());
 }
 

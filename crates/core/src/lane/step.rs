@@ -49,16 +49,19 @@ pub enum Step {
 
 /// Decides what is done next for a pull request with this head.
 pub fn step(lane: &Lane, head: &CommitSha, verdict: &Verdict, site: Option<&Site>) -> Step {
+    let is_suppressed = lane.suppressed.as_ref() == Some(head);
     let is_trusted = match verdict {
-        // What was approved before stays while a newer commit is held, but not
-        // with secrets that an approved stranger never gets.
+        // What was approved before stays while a newer commit is held, unless
+        // somebody had it removed, but not with secrets that an approved
+        // stranger never gets.
         Verdict::Hold { .. } => {
-            return if site.is_some_and(|site| site.is_trusted) { Step::Destroy } else { Step::Rest };
+            let is_to_go = is_suppressed || site.is_some_and(|site| site.is_trusted);
+            return if is_to_go { gone(site) } else { Step::Rest };
         }
         Verdict::Refuse { .. } | Verdict::Remove => return gone(site),
         Verdict::Deploy { is_trusted } => *is_trusted,
     };
-    if lane.suppressed.as_ref() == Some(head) {
+    if is_suppressed {
         return gone(site);
     }
     let is_refused = lane.refused.as_ref() == Some(head) && lane.forced.is_none();

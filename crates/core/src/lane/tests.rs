@@ -172,6 +172,13 @@ fn what_should_not_be_goes_and_what_is_held_stays_without_secrets() {
     let hold = Verdict::Hold { why: Hold { commit: commit(2), fork: None } };
     assert_eq!(step(&lane, &commit(2), &hold, Some(&site(false))), Step::Rest);
     assert_eq!(step(&lane, &commit(2), &hold, Some(&site(true))), Step::Destroy);
+    let removed = Lane { suppressed: Some(commit(2)), ..lane.clone() };
+    assert_eq!(
+        step(&removed, &commit(2), &hold, Some(&site(false))),
+        Step::Destroy,
+        "somebody wants it gone"
+    );
+    assert_eq!(step(&removed, &commit(2), &hold, None), Step::Rest);
     let stranger = Verdict::Deploy { is_trusted: false };
     assert_eq!(step(&lane, &commit(2), &stranger, Some(&site(true))), Step::Replace);
     assert_eq!(step(&lane, &commit(2), &stranger, Some(&site(false))), Step::Update { is_forced: false });
