@@ -267,10 +267,13 @@ fn kill(host: &PullHost, unit: &str, times: usize) {
 #[test]
 fn a_program_that_stands_still_is_started_again() {
     let (host, _turn) = (HOST.get(), in_order());
-    for unit in [WEBHOOK, DAEMON] {
+    let stopped = [WEBHOOK, DAEMON].map(|unit| {
         host.set(unit, "WatchdogSec=1s");
-        let before = host.process(unit);
-        host.command("kill").args([&format!("-{}", Signal::STOP.as_raw()), &before.to_string()]).ok();
+        let process = host.process(unit);
+        host.command("kill").args([&format!("-{}", Signal::STOP.as_raw()), &process.to_string()]).ok();
+        (unit, process)
+    });
+    for (unit, before) in stopped {
         wait_until(SOON, &format!("{unit} is started again"), || {
             ![0, before].contains(&host.process(unit)) && host.property(unit, "ActiveState") == "active"
         });
