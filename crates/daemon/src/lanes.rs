@@ -236,8 +236,14 @@ impl Lanes {
             End::CutShort => "cut short",
         };
         *lock(&self.ended).entry(word).or_default() += 1;
-        if let End::Failed { error } | End::Unasked { error } | End::Wait { error, .. } = &end {
-            tracing::warn!(job = id.get(), error, "this will be tried again: see `preview jobs`");
+        match &end {
+            End::Failed { error } | End::Unasked { error } | End::Wait { error, .. } => {
+                tracing::warn!(job = id.get(), error, "this will be tried again: see `preview jobs`");
+            }
+            End::Refused { commit, error } => {
+                tracing::warn!(job = id.get(), %commit, error, "the next push is waited for");
+            }
+            End::Done | End::Rested | End::CutShort => {}
         }
         let (retries, now, jitter) = (self.parts.retries, (self.parts.now)(), (self.parts.jitter)());
         let changed =

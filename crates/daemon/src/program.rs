@@ -326,7 +326,7 @@ impl Daemon {
         while !self.stop.is_interrupted() {
             let silent = self.beats.silent(Instant::now());
             let doing = self.lanes.as_ref().map_or(0, |lanes| lanes.doing().len());
-            let status = format!("{doing} pull requests at work");
+            let status = format!("pull requests at work: {doing}");
             if silent.is_empty() {
                 notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
             } else {

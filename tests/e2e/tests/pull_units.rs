@@ -289,14 +289,14 @@ fn systemd_is_told_what_berthd_does() {
     // Who is watched tells often.
     host.set(DAEMON, "WatchdogSec=3s");
     let status = |host: &PullHost| host.property(DAEMON, "StatusText");
-    wait_until(SOON, "it tells of nothing", || status(&host) == "0 pull requests at work");
+    wait_until(SOON, "it tells of nothing", || status(&host) == "pull requests at work: 0");
     let github = host.github();
     let repo = github.repository("acme/slow", &Files::default());
     let kind = FaultKind::Slow(4000);
     github.run(&Command::Fault { method: None, path: "/repos/acme/slow".to_owned(), times: 1, kind });
     github.push(&repo, "fix", &[("a", "b")]);
     let pull = github.open(&repo, "fix");
-    wait_until(SOON, "it tells of one", || status(&host).starts_with("1 pull request"));
+    wait_until(SOON, "it tells of one", || status(&host) == "pull requests at work: 1");
     pull.close();
     host.unset(DAEMON);
     host.rests();
