@@ -295,6 +295,14 @@ fn of_a_hostile_spool_only_the_deliveries_are_taken() {
     0000feedbeef: its signature is not that of the secret
     ");
 
+    // From another file system, what can be read is copied.
+    insta::assert_snapshot!(put_aside(&host), @r"
+    f 00000000000f
+    f 00000000001c
+    f 0000feedbeef
+    ");
+    host.shell(&format!("rm -r {REJECTED}")).ok();
+
     // Where both folders are on one file system, it is put aside.
     systemctl(&host, &["stop", DAEMON]);
     assert_eq!(send(&host, &[opened(601)]), ["202"]);
@@ -304,17 +312,7 @@ fn of_a_hostile_spool_only_the_deliveries_are_taken() {
     let elsewhere = configuration.replace("[daemon]", &format!("[daemon]\nspool = \"{near}\""));
     host.write_file("/etc/berth/berth.toml", elsewhere, 0o644);
     assert_eq!(hostile(&host, near, "/var/lib/berth/important"), untouched);
-    let aside = host
-        .command("find")
-        .args(["/var/lib/berth/rejected", "-mindepth", "1", "-maxdepth", "1", "-printf", "%y %f\n"])
-        .ok()
-        .stdout;
-    let id = |line: &str| {
-        format!("{} {}", &line[..1], line.trim_end_matches(".delivery").rsplit('-').next().unwrap_or(""))
-    };
-    let mut aside: Vec<String> = aside.lines().map(id).collect();
-    aside.sort_unstable();
-    insta::assert_snapshot!(aside.join("\n"), @r"
+    insta::assert_snapshot!(put_aside(&host), @r"
     f 00000000000b
     f 00000000000e
     f 00000000000f
@@ -334,11 +332,25 @@ fn of_a_hostile_spool_only_the_deliveries_are_taken() {
     wait_until(SOON, "they are put aside", || {
         !host.command("ls").arg(near).ok().stdout.contains("-x.delivery")
     });
-    let kept = host.command("ls").args(["-A", "/var/lib/berth/rejected"]).ok().stdout.lines().count();
+    let kept = host.command("ls").args(["-A", REJECTED]).ok().stdout.lines().count();
     assert!((50..=100).contains(&kept), "{kept} are kept");
     host.write_file("/etc/berth/berth.toml", configuration, 0o644);
     systemctl(&host, &["restart", DAEMON]);
     host.shell(&format!("rm -rf {near} /var/lib/berth/important; find {SPOOL} -mindepth 1 -delete")).ok();
+}
+
+const REJECTED: &str = "/var/lib/berth/rejected";
+
+/// What was put aside, each with its type and the end of its name.
+fn put_aside(host: &PullHost) -> String {
+    let arguments = [REJECTED, "-mindepth", "1", "-maxdepth", "1", "-printf", "%y %f\n"];
+    let found = host.command("find").args(arguments).ok().stdout;
+    let id = |line: &str| {
+        format!("{} {}", &line[..1], line.trim_end_matches(".delivery").rsplit('-').next().unwrap_or(""))
+    };
+    let mut aside: Vec<String> = found.lines().map(id).collect();
+    aside.sort_unstable();
+    aside.join("\n")
 }
 
 /// Makes a spool hostile while `berthd` does not run, starts it, waits until it

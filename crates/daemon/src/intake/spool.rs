@@ -7,10 +7,10 @@
 //! are never many of those.
 
 use std::ffi::CStr;
-use std::fs::{DirBuilder, File};
-use std::io::{self, Read};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use berth_core::delivery::{SPOOL_FILE_MAX, SpoolName};
@@ -131,8 +131,8 @@ impl Spool {
         rustix::fs::fsync(&self.handle).map_err(|error| self.told(error.into()))
     }
 
-    /// Moves what is no delivery out of the way. Where that cannot be, such as
-    /// on another file system, it is removed; the caller tells of it.
+    /// Moves what is no delivery out of the way. To another file system only
+    /// what can be read is copied; the rest is removed. The caller tells of it.
     pub fn put_aside(&self, name: &SpoolName) -> Result<(), SpoolError> {
         let told = |source| SpoolError::Aside { folder: self.aside.clone(), source };
         let text = name.to_string();
@@ -148,7 +148,15 @@ impl Spool {
         self.make_room().map_err(told)?;
         match renameat(&self.handle, &text, aside.as_fd(), &text) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(_) => self.remove(name),
+            Err(_) => {
+                if let Ok(content) = self.read(name) {
+                    let copy = self.aside.join(&text);
+                    let mut options = OpenOptions::new();
+                    let copy = options.write(true).create(true).truncate(true).mode(0o600).open(copy);
+                    copy.and_then(|mut copy| copy.write_all(&content)).map_err(told)?;
+                }
+                self.remove(name)
+            }
         }
     }
 
