@@ -351,7 +351,8 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn after_any_schedule_each_open_pull_request_has_its_head_and_each_closed_one_nothing() {
     let first = number("BERTH_SEED").unwrap_or(1);
-    let schedules = if number("BERTH_SEED").is_some() { 1 } else { number("BERTH_SCHEDULES").unwrap_or(300) };
+    let schedules =
+        if number("BERTH_SEED").is_some() { 1 } else { number("BERTH_SCHEDULES").unwrap_or(2000) };
     for seed in first..first + schedules {
         let outcome = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
