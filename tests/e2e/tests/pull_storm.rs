@@ -20,7 +20,7 @@ const OPEN_MAX: usize = 9;
 const EVENTS: usize = 1000;
 const PROGRAMS: [&str; 2] = ["preview-webhook.service", "berthd.service"];
 /// From the last kill on.
-const BOUND: Duration = Duration::from_mins(4);
+const BOUND: Duration = Duration::from_mins(8);
 const DAEMON: &str = "workers = 2\ncompare = \"3s\"\nreconcile = \"10s\"";
 const SMALL: &str = "memory = \"256M\"\ncpus = \"0.5\"\ntasks = \"128\"";
 
