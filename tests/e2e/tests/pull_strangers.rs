@@ -53,7 +53,9 @@ impl Offer {
         github.repository(&repo, files);
         github.fork(&repo, &fork);
         github.push(&repo, "fix", &[("index.html", "the repository's own\n")]);
-        let commit = github.push(&fork, "fix", &[("index.html", "a stranger's\n")]);
+        // Two forks with the same files have the same commits otherwise.
+        let files = [("index.html", "a stranger's\n"), ("whose", fork.as_str())];
+        let commit = github.push(&fork, "fix", &files);
         let pull = github.open_from(&repo, Some(&fork), "fix", STRANGER, false);
         let this = Self { host, pull, fork, commit };
         this.settles();
