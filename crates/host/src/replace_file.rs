@@ -4,16 +4,21 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers what is written aside: threads may replace one file at the same time.
+static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Puts `content` at `path` with these permission bits: written aside with the
 /// bits from the first byte on, synced, renamed. Missing folders are made with
-/// 0755. For folders that only root writes: in a container's root use
+/// 0755. Of several at once the last one counts. For folders that only root writes: in a container's root use
 /// `berth_rooted`.
 pub(crate) fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{}-{write}", std::process::id()));
     let written = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -49,6 +54,24 @@ mod tests {
         }
         let entries = fs::read_dir(folder.path().join("new")).expect("a folder").count();
         assert_eq!(entries, 1);
+    }
+
+    /// They shared one file written aside: one took it away from the other.
+    #[test]
+    fn threads_that_replace_one_file_at_once_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.conf");
+        std::thread::scope(|scope| {
+            for text in ["one", "two", "three", "four"] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        replace_file(path, text.as_bytes(), 0o600).expect("replaced");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
