@@ -1,0 +1,40 @@
+# The sections `[preview.caddy]` and `[preview.postgres]`: how the web server
+# and the database server are reached.
+{ lib, ... }:
+let
+  types = import ../types.nix { inherit lib; };
+in
+{
+  options = {
+    caddy = {
+      config = lib.mkOption {
+        type = types.file;
+        default = "/etc/caddy/caddy_config";
+        description = ''
+          Caddyfile that `caddy reload` reads. It imports `/var/lib/berth/caddy/*.caddy`. The default
+          is where the module of NixOS puts it.
+        '';
+      };
+
+      admin = lib.mkOption {
+        type = types.adminAddress;
+        default = "unix//run/caddy/admin.sock";
+        description = "Admin endpoint of Caddy. It must be out of reach for containers: a unix socket.";
+      };
+    };
+
+    postgres = {
+      socket = lib.mkOption {
+        type = types.file;
+        default = "/run/postgresql";
+        description = "Folder of PostgreSQL's socket.";
+      };
+
+      role = lib.mkOption {
+        type = types.role;
+        default = "berth";
+        description = "Role with `LOGIN CREATEDB CREATEROLE` that root is let in as.";
+      };
+    };
+  };
+}
