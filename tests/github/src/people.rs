@@ -66,6 +66,7 @@ async fn add(shared: &Shared, opening: &Opening<'_>) -> Result<u32> {
             from,
             branch: opening.branch.to_owned(),
             sha: String::new(),
+            updated_at: created_at.clone(),
             created_at,
         };
         repo.pulls.insert(number, pull);

@@ -42,7 +42,7 @@ pub(crate) fn pull(world: &World, to: &Repo, pull: &Pull, base: &str, is_listed:
         "draft": pull.is_draft,
         "merged_at": pull.merged_at,
         "created_at": pull.created_at,
-        "updated_at": world.now(),
+        "updated_at": pull.updated_at,
         "user": user(&pull.author),
         "labels": labels,
         "head": {

@@ -71,6 +71,7 @@ pub(crate) struct Pull {
     pub(crate) branch: String,
     pub(crate) sha: String,
     pub(crate) created_at: String,
+    pub(crate) updated_at: String,
 }
 
 pub(crate) struct Comment {
@@ -178,9 +179,13 @@ impl World {
         found.with_context(|| format!("there is no repository `{name}`"))
     }
 
+    /// A pull request that is changed now.
     pub(crate) fn pull_mut(&mut self, repo: &str, number: u32) -> Result<&mut Pull> {
+        let now = self.now();
         let found = self.repo_mut(repo)?.pulls.get_mut(&number);
-        found.with_context(|| format!("`{repo}` has no pull request {number}"))
+        let pull = found.with_context(|| format!("`{repo}` has no pull request {number}"))?;
+        pull.updated_at = now;
+        Ok(pull)
     }
 
     /// Adds a repository without commits.
