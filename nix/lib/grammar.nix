@@ -80,8 +80,10 @@ rec {
   # The number or the client id of an App.
   isApp = fits "[A-Za-z0-9.]{1,64}";
 
-  # A label of a pull request. GitHub counts characters, this counts bytes.
-  isPullLabel = text: fits "[^[:cntrl:][:space:]]([^[:cntrl:]]*[^[:cntrl:][:space:]])?" text;
+  # A label of a pull request. GitHub counts 50 characters, this counts
+  # bytes: a character has four at most.
+  isPullLabel =
+    text: lengthUpTo 200 text && fits "[^[:cntrl:][:space:]]([^[:cntrl:]]*[^[:cntrl:][:space:]])?" text;
 
   # An admin endpoint, as `caddy reload --address` takes it.
   isAdminAddress = text: fits "(${web})+" text && !(fits "-.*" text);

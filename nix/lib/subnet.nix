@@ -50,6 +50,17 @@ let
   isPrivate = net: length (builtins.filter (liesIn net) privateNetworks) > 0;
 in
 {
+  isNetwork = text: parse text != null;
+
+  # Whether an address lies in a network.
+  contains =
+    text: address:
+    let
+      inner = parse "${address}/32";
+      outer = parse text;
+    in
+    inner != null && outer != null && liesIn inner outer;
+
   # What is wrong with a text as `subnet`; null when nothing is.
   problem =
     text:

@@ -33,9 +33,25 @@ let
   # A line stays below this; longer lists get a line for each value.
   longestLine = 100;
 
-  # TOML's basic strings have JSON's escapes, and DEL must be escaped too.
+  # TOML's basic strings have JSON's escapes, and DEL must be escaped too. Some
+  # versions of Nix write the short forms of two control characters, others not.
   delete = fromJSON ''"\u007f"'';
-  text = value: replaceStrings [ delete ] [ "\\u007f" ] (toJSON value);
+  text =
+    value:
+    replaceStrings
+      [
+        "\\\\"
+        "\\b"
+        "\\f"
+        delete
+      ]
+      [
+        "\\\\"
+        "\\u0008"
+        "\\u000c"
+        "\\u007f"
+      ]
+      (toJSON value);
 
   key = name: if match "[A-Za-z0-9_-]+" name != null then name else text name;
   dotted = path: concatStringsSep "." (map key path);
