@@ -11,7 +11,6 @@ in
     ./daemon.nix
     ./firewall.nix
     ./gpu.nix
-    ./hardening.nix
     ./network.nix
     ./nix-daemon.nix
     ./operators.nix

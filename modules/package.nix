@@ -25,11 +25,10 @@ in
     # root must not run what somebody behind sudo has written.
     environment.systemPackages = [
       cfg.package
-      config.nix.package
-      config.programs.ssh.package
       pkgs.git
       pkgs.iproute2
       pkgs.nftables
+      pkgs.openssh
     ];
   };
 }

@@ -13,23 +13,77 @@ let
 
   render = import ../nix/lib/toml.nix {
     order = [
-      # What everything hangs on first, then as docs/configuration.md has it.
-      "name"
-      "domain"
-      "mode"
+      # As docs/configuration.md has them.
       "subnet"
       "closures"
       "public_host"
       "ownership"
+      "name"
+      "source"
+      "owner"
+      "mode"
+      "repositories"
+      "certificate"
+      "key"
+      "dns"
+      "token_variable"
+      "domain"
+      "forge"
+      "api"
+      "token"
+      "app_id"
+      "app_key"
+      "webhook_secret"
+      "webhook_secret_previous"
       "ttl"
       "memory"
       "cpus"
       "tasks"
+      "authorized_keys"
+      "default_repository"
+      "default_configuration"
+      "reserved"
+      "token_repositories"
+      "drafts"
+      "label"
+      "label_forbid"
+      "config"
+      "admin"
+      "socket"
+      "role"
+      "repository"
+      "evaluation_memory"
+      "evaluation_time"
+      "build_silence"
+      "closure"
+      "free"
+      "closures_kept"
+      "fetch"
+      "setup"
+      "ready"
+      "drain"
+      "workers"
+      "starts"
+      "attempts"
+      "reconcile"
+      "compare"
+      "shutdown"
+      "spool"
+      "boot"
+      "stop"
+      "build"
+      # Sections.
       "agent"
       "preview"
       "github"
       "gpu"
       "daemon"
+      "credential"
+      "tls"
+      "secret"
+      "caddy"
+      "postgres"
+      "bounds"
       "deadlines"
     ];
   };
@@ -56,7 +110,7 @@ in
   options.services.berth = {
     settings = {
       subnet = lib.mkOption {
-        type = lib.types.str;
+        type = types.subnet;
         default = "10.100.0.0/16";
         example = "192.168.64.0/20";
         description = ''

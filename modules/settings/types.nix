@@ -3,6 +3,7 @@
 { lib }:
 let
   amounts = import ../../nix/lib/amounts.nix;
+  subnet = import ../../nix/lib/subnet.nix;
   grammar = import ../../nix/lib/grammar.nix;
 
   text =
@@ -32,6 +33,9 @@ in
     check = value: builtins.isPath value || lib.isString value && grammar.isPath value;
     merge = lib.mergeEqualOption;
   };
+
+  # Which networks can serve, an assertion tells with the reason.
+  subnet = text ''network in quotes, such as "10.100.0.0/16"'' subnet.isNetwork;
 
   label = text ''name of 1 to 63 of a-z, 0-9 and -, such as "shop"'' grammar.isLabel;
   domain = text ''domain in lower case, such as "preview.example.com"'' grammar.isDomain;
