@@ -13,7 +13,7 @@ const SHARED_HOST: &str = "BERTH_TEST_HOST";
 
 const FLAKE: &str = "/etc/berth/closures/flake.nix";
 /// What the flake says of agents as the host's image has it.
-const NORMAL: &str = r#"agent = system { name = "agent"; kind = "normal"; inherit marker; };"#;
+const NORMAL: &str = "agent = normal;";
 
 /// An init that is ready at once and does nothing, for tests of numbers.
 const IDLE_INIT: &str = r#"#!@tools@/bin/bash
@@ -79,7 +79,7 @@ impl BerthHost {
     pub fn offer(&self, system: &str) {
         let agent = match system {
             "agent" => NORMAL.to_owned(),
-            other => format!("agent = self.nixosConfigurations.{other};"),
+            other => format!("agent = {other};"),
         };
         let replace = |line: &str| {
             let is_agent = line.trim_start().starts_with("agent = ");

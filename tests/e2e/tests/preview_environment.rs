@@ -39,7 +39,7 @@ fn telling(secrets: &str) -> Files {
       env -i ${pkgs.bash}/bin/bash -c 'set -a; source /etc/preview.env; env -0' | sort -z | grep -z -e ^PREVIEW_ -e _KEY= >by-shell";
     fixture("static")
         .replacing("preview-config.nix", line, told)
-        .replacing("preview-config.nix", "pkgs.git ]", "pkgs.git pkgs.gnugrep ]")
+        .replacing("preview-config.nix", "pkgs.git\n", "pkgs.git\n      pkgs.gnugrep\n")
         .replacing(
             "preview-config.nix",
             "  berth.preview = {",

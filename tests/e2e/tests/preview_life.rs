@@ -136,7 +136,7 @@ fn two_services(host: &Arc<PreviewHost>) {
     assert_restarted(&seen, &[&format!("api / {name} https\n"), "api / changed https\n"]);
 
     // Another extra host, and a prefix that stays: the routes change with the berth.
-    let moved = changed.replacing("preview-config.nix", "stripPrefix = true; ", "").replacing(
+    let moved = changed.replacing("preview-config.nix", "stripPrefix = true;", "").replacing(
         "preview-config.nix",
         "\"admin\"",
         "\"staff\"",

@@ -6,25 +6,44 @@
     flake = false;
   };
 
-  outputs = { self, guest }:
+  outputs =
+    { guest, ... }:
     let
       system = import "${guest}/system.nix";
-      marker = builtins.readFile ./marker;
+      normal = system {
+        name = "agent";
+        kind = "normal";
+        marker = builtins.readFile ./marker;
+      };
     in
     {
       # The systems of previews, see crates/host/src/nix.rs.
       lib.previewSystem = import "${guest}/preview.nix";
 
-      nixosConfigurations = {
+      # Recursive, so that a test can offer one of them as the agents' system.
+      nixosConfigurations = rec {
         # What an operator has.
-        agent = system { name = "agent"; kind = "normal"; inherit marker; };
+        agent = normal;
         # What tests start without Berth; the only one that the host keeps by itself.
-        plain = system { name = "plain"; kind = "normal"; marker = "plain"; };
+        plain = system {
+          name = "plain";
+          kind = "normal";
+          marker = "plain";
+        };
         # Never become ready: one exits at once, one waits for ever.
-        broken-boot = system { name = "broken-boot"; kind = "broken"; };
-        hanging-boot = system { name = "hanging-boot"; kind = "hanging"; };
+        broken-boot = system {
+          name = "broken-boot";
+          kind = "broken";
+        };
+        hanging-boot = system {
+          name = "hanging-boot";
+          kind = "hanging";
+        };
         # Boots with a failed unit.
-        degraded = system { name = "degraded"; kind = "degraded"; };
+        degraded = system {
+          name = "degraded";
+          kind = "degraded";
+        };
       };
     };
 }

@@ -1,7 +1,7 @@
 {
   description = "A flake that does not evaluate";
 
-  outputs = { self }: {
+  outputs = _: {
     nixosConfigurations.agent.config.system.build.toplevel =
       throw "the option `services.nonsense' does not exist";
   };

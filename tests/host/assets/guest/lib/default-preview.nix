@@ -5,7 +5,12 @@
   berth.preview = {
     setupService = "preview-setup.service";
     appServices = [ "preview-site.service" ];
-    routes = [{ path = "/"; port = 8080; }];
+    routes = [
+      {
+        path = "/";
+        port = 8080;
+      }
+    ];
   };
 
   systemd.services.preview-setup = {
