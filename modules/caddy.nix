@@ -13,6 +13,7 @@ let
   preview = cfg.settings.preview;
   caddy = config.services.caddy;
   types = import ./settings/types.nix { inherit lib; };
+  outsideStore = import ../nix/lib/secret-file.nix;
 
   configPath = "/etc/caddy/caddy_config";
   socketFolder = "unix//run/caddy/";
@@ -128,7 +129,10 @@ in
             assertion = !isAcme || config.systemd.services.caddy.serviceConfig.EnvironmentFile or [ ] != [ ];
             message = "services.berth.caddy.environmentFile: Caddy gets no `${toString preview.tls.token_variable}`, which services.berth.settings.preview.tls.token_variable names: set it to a file with that variable";
           }
-        ];
+        ]
+        ++ lib.optional (cfg.caddy.environmentFile != null) (
+          outsideStore "services.berth.caddy.environmentFile" cfg.caddy.environmentFile
+        );
 
         services.caddy = {
           enable = true;

@@ -6,8 +6,7 @@ let
   cfg = config.services.berth;
   preview = cfg.settings.preview;
   postgresql = config.services.postgresql;
-  subnet = import ../nix/lib/subnet.nix;
-  address = subnet.servicesAddress cfg.settings.subnet;
+  address = cfg.network.servicesAddress;
 
   # Root administers as Berth's role. A preview reaches the database that is
   # called as its role, whatever preview it is: no line and no reload for each.

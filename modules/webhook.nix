@@ -11,6 +11,7 @@ let
   github = cfg.settings.github;
   types = import ./settings/types.nix { inherit lib; };
   hardening = import ./hardening.nix;
+  outsideStore = import ../nix/lib/secret-file.nix;
 
   isOn = cfg.enable && cfg.webhook.enable;
   sockets = [
@@ -71,14 +72,20 @@ in
   config = lib.mkIf isOn {
     assertions = [
       {
-        assertion = cfg.webhook.secretFile != null;
-        message = "services.berth.webhook.enable: there is no secret to verify deliveries with: set services.berth.settings.github.webhook_secret";
+        assertion = github != null;
+        message = "services.berth.webhook.enable: nobody would take what it stores: set services.berth.settings.github";
       }
       {
         assertion = cfg.settings.daemon.spool == "/var/lib/berth-webhook/spool";
         message = "services.berth.settings.daemon.spool: `${toString cfg.settings.daemon.spool}` is not where preview-webhook stores deliveries: leave it at `/var/lib/berth-webhook/spool`, or set services.berth.webhook.enable = false";
       }
-    ];
+    ]
+    ++ lib.optional (cfg.webhook.secretFile != null) (
+      outsideStore "services.berth.webhook.secretFile" cfg.webhook.secretFile
+    )
+    ++ lib.optional (previous != null) (
+      outsideStore "services.berth.webhook.previousSecretFile" previous
+    );
 
     # Over a switch systemd goes on holding the sockets: they only change with
     # their addresses.
