@@ -1,0 +1,2 @@
+# Adds `pkgs.berth`.
+final: _prev: { berth = final.callPackage ./package.nix { }; }
