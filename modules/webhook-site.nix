@@ -23,11 +23,8 @@ let
 
   # `webhook.preview.example.com` is covered by `*.preview.example.com`, and
   # what has one label more is not.
-  isCovered =
-    let
-      label = lib.removeSuffix ".${preview.domain}" site.hostName;
-    in
-    label != site.hostName && !(lib.hasInfix "." label);
+  label = lib.removeSuffix ".${preview.domain}" site.hostName;
+  isCovered = label != site.hostName && !(lib.hasInfix "." label);
 in
 {
   options.services.berth.webhook = {
@@ -66,6 +63,10 @@ in
       {
         assertion = site.certificate != "preview" || isCovered;
         message = "services.berth.webhook.hostName: the certificate of `*.${preview.domain}` is not one of `${site.hostName}`: take a name with one label before `${preview.domain}`, or set services.berth.webhook.certificate = \"own\"";
+      }
+      {
+        assertion = isCovered -> label == "webhook" || lib.elem label preview.reserved;
+        message = "services.berth.webhook.hostName: a preview could be called `${label}` and never be reached: add that to services.berth.settings.preview.reserved, or leave the name at `webhook.${preview.domain}`";
       }
       {
         assertion = site.certificate != "preview" || preview.tls.mode != "internal";
