@@ -10,6 +10,13 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = config.security.allowUserNamespaces;
+        message = "security.allowUserNamespaces is false, and every container of Berth has a user namespace of its own: set it to true.";
+      }
+    ];
+
     boot.enableContainers = true;
 
     # The template serves imperative containers, so those of Berth. Containers

@@ -1,11 +1,6 @@
 # The table `inet berth`, and what the host's own firewall must let through for
 # it: an accept in one table undoes no drop in another.
-{
-  config,
-  lib,
-  pkgs,
-  ...
-}:
+{ config, lib, ... }:
 let
   cfg = config.services.berth;
   hasNftables = config.networking.nftables.enable;
@@ -30,7 +25,6 @@ in
       # Whoever flushes the whole ruleset takes this table with it.
       partOf = [ "nftables.service" ];
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
-      path = [ pkgs.nftables ];
 
       serviceConfig = {
         Type = "oneshot";

@@ -11,6 +11,7 @@ let
   network = cfg.network;
   inherit (network) servicesAddress servicesInterface;
 
+  subnet = import ../nix/lib/subnet.nix;
   ip = "${pkgs.iproute2}/bin/ip";
   # Shell patterns: the containers of the operator (`ve-web`) are left alone.
   berthInterfaces = "ve-[ap][1-9]*";
@@ -45,7 +46,7 @@ in
       type = lib.types.str;
       internal = true;
       readOnly = true;
-      default = (import ../nix/lib/subnet.nix).servicesAddress cfg.settings.subnet;
+      default = subnet.servicesAddress cfg.settings.subnet;
       defaultText = lib.literalMD "the first usable address of `settings.subnet`";
       description = "Where the host's own services for containers listen.";
     };

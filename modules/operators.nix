@@ -35,11 +35,11 @@ let
   withoutSudo =
     name:
     pkgs.writeShellScriptBin name ''
-      case " ''${1-} " in
-      " " | " -"* | " check"* | " completions " | " help " | " man ") ;;
+      case "''${1-}" in
+      "" | -* | check | check-config | completions | help | man) ;;
       *)
         if [ "$EUID" != 0 ] && [[ " $(${pkgs.coreutils}/bin/id -nG) " == *" berth "* ]]; then
-          exec /run/wrappers/bin/sudo -n -- ${cfg.package}/bin/${name} "$@"
+          exec ${config.security.wrapperDir}/sudo -n -- ${cfg.package}/bin/${name} "$@"
         fi
         ;;
       esac
@@ -95,7 +95,7 @@ in
       # the caller's environment reaches a program that runs as root.
       extraConfig = ''
         Cmnd_Alias BERTH = ${lib.concatStringsSep ", " commands}
-        Defaults!BERTH env_reset, !setenv, secure_path="/run/wrappers/bin:/run/current-system/sw/bin"
+        Defaults!BERTH env_reset, !setenv, secure_path="${config.security.wrapperDir}:/run/current-system/sw/bin"
       '';
     };
     security.sudo-rs.extraRules = rules;
