@@ -16,6 +16,11 @@ let
   outsideStore = import ../nix/lib/secret-file.nix;
 
   configPath = "/etc/caddy/caddy_config";
+  # Where NixOS puts the Caddyfile, or a further place where the operator does.
+  isConfig =
+    path:
+    path == configPath
+    || lib.hasPrefix "/etc/" path && config.environment.etc ? ${lib.removePrefix "/etc/" path};
   socketFolder = "unix//run/caddy/";
   isAcme = preview.tls.mode == "acme";
 
@@ -102,7 +107,7 @@ in
       (lib.mkIf (preview != null) {
         assertions = [
           {
-            assertion = toString preview.caddy.config == configPath;
+            assertion = isConfig (toString preview.caddy.config);
             message = "services.berth.settings.preview.caddy.config: `${toString preview.caddy.config}` is not where NixOS puts the Caddyfile: leave it at `${configPath}`, or set services.berth.caddy.enable = false";
           }
           {
