@@ -4,12 +4,13 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::{docs, step};
+use crate::{docs, nix, step};
 
-/// Format, lints, unit tests, shell scripts, generated reference.
+/// Format, shell scripts, Nix files, lints, unit tests, generated reference.
 pub(crate) fn run() -> Result<ExitCode> {
     step::run("format", Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]))?;
     step::run("shell scripts", &mut shellcheck()?)?;
+    nix::check()?;
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets"];
     step::run("lints", step::cargo(&lints).args(["--", "--deny", "warnings"]))?;
     let tests = ["test", "--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, docs, fuzz, host};
+use crate::{bench, docs, fuzz, host, test};
 
 /// Developer tasks of Berth.
 #[derive(Debug, Parser)]
@@ -17,9 +17,11 @@ pub(crate) enum Task {
     /// Boot a host and run the main job on it for real.
     Demo,
     /// Everything that CI checks.
-    Test,
+    Test(test::Args),
     /// The fast part of `test`: format, lints, unit tests.
     Check,
+    /// Format all files of Rust and Nix.
+    Format,
     /// Benchmarks, as ratios to the plain tools in the same run.
     Bench(bench::Args),
     /// What faces the internet, against inputs that nobody thought of.

@@ -40,9 +40,8 @@ pub(crate) fn build(profile: Profile) -> Result<Vec<(&'static str, PathBuf)>> {
         }
     };
     step::run("build the programs", &mut command)?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| step::checkout().join("target"), PathBuf::from);
-    Ok(PROGRAMS.into_iter().map(|(name, _)| (name, target.join(folder).join(name))).collect())
+    let folder = step::target().join(folder);
+    Ok(PROGRAMS.into_iter().map(|(name, _)| (name, folder.join(name))).collect())
 }
 
 /// Builds them and puts them on a host.

@@ -12,6 +12,11 @@ pub(crate) fn checkout() -> PathBuf {
     manifest.ancestors().nth(2).expect("the crate lies two folders below").to_owned()
 }
 
+/// Where everything goes that is made.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
+}
+
 /// Runs a program in the checkout to its end; anything but success is an
 /// error. What it prints is ours.
 pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {

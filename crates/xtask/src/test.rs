@@ -5,9 +5,23 @@ use std::time::Instant;
 
 use anyhow::Result;
 use berth_testhost::{BootOptions, Cache, TestHost};
+use clap::Subcommand;
 
 use crate::programs::{self, Profile};
-use crate::{check, fuzz, step};
+use crate::{check, fuzz, nixos, step};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What is no part of all tests, as it needs what not every machine has.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// The NixOS modules, evaluated with the trees in `BERTH_NIXPKGS` and `BERTH_DISKO`.
+    Nixos(nixos::Args),
+}
 
 /// The host that the tests share; another than that of `./dev host`, so that
 /// nobody's work is disturbed.
@@ -20,7 +34,10 @@ const THREADS: &str = "RUST_TEST_THREADS";
 
 /// The fast checks, a minute of fuzzing, then every end-to-end test on a freshly booted host, then
 /// a look at whether all of them left it clean.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(Part::Nixos(args)) = &args.part {
+        return nixos::run(args);
+    }
     let begin = Instant::now();
     check::run()?;
     fuzz::run_for_a_minute()?;

@@ -1,0 +1,54 @@
+//! Whole systems: each must evaluate to something that could be built, and no
+//! assertion may fail.
+
+use anyhow::Result;
+use serde::Deserialize;
+
+use super::{Bed, Report, at_once};
+
+/// What the files below tell of a system.
+#[derive(Deserialize)]
+struct System {
+    failed: Vec<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+    #[allow(dead_code, reason = "that it is there says that all of the system evaluates")]
+    drv: String,
+}
+
+/// Every `nixosConfigurations` of the flake.
+pub(super) fn of_flake(bed: &Bed) -> Result<Report> {
+    systems(bed, "nix/eval/configurations.nix")
+}
+
+/// Each combination of the main switches.
+pub(super) fn combinations(bed: &Bed) -> Result<Report> {
+    systems(bed, "nix/eval/combinations.nix")
+}
+
+fn systems(bed: &Bed, file: &str) -> Result<Report> {
+    let names = bed.names(file)?;
+    let told = at_once::all(&names, |name| -> Result<System> {
+        Ok(serde_json::from_value(bed.evaluate(file, &quoted(name), &[])?)?)
+    });
+    let (mut problems, mut warnings) = (Vec::new(), 0);
+    for (name, system) in names.iter().zip(told) {
+        match system {
+            Ok(system) => {
+                warnings += system.warnings.len();
+                problems.extend(system.failed.iter().map(|message| format!("{name}: {message}")));
+                for warning in &system.warnings {
+                    println!("  warning: {name}: {}", warning.trim_end());
+                }
+            }
+            Err(error) => problems.push(format!("{name}: {error:#}")),
+        }
+    }
+    let summary = format!("{} evaluated, {warnings} warnings: {}", names.len(), names.join(" "));
+    Ok(Report { summary, problems })
+}
+
+/// A name as `--attr` takes it: dots in it are no path.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
