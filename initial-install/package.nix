@@ -1,0 +1,27 @@
+# `collect` as a program of its own: `nix run .#collect -- --help`.
+{
+  lib,
+  writeShellApplication,
+  openssh,
+  coreutils,
+}:
+let
+  source = lib.fileset.toSource {
+    root = ./.;
+    fileset = lib.fileset.unions [
+      ./collect
+      ./collecting
+    ];
+  };
+in
+writeShellApplication {
+  name = "collect";
+  runtimeInputs = [
+    coreutils
+    openssh
+  ];
+  text = ''
+    exec bash ${source}/collect "$@"
+  '';
+  meta.description = "Collects the values of a server from its rescue system";
+}
