@@ -46,7 +46,8 @@ let
     else
       problemsOf {
         name = "berth.preview";
-        meta = cfg;
+        # Whatever is wrong is told while the system is evaluated.
+        meta = builtins.deepSeq declared cfg;
       }
       ++ lib.concatMap (name: serviceProblems "appServices" name) cfg.appServices
       ++ lib.optionals (cfg.setupService != null) (

@@ -18,7 +18,9 @@ let
     option: routes:
     map (
       path:
-      "`${option}` has ${shown "${path}/"} twice: a path goes to one port, and upper and lower case are the same"
+      "`${option}` has ${
+        shown (if path == "" then "/" else path)
+      } twice: a path goes to one port, and upper and lower case are the same"
     ) (twice (map (route: lower route.path) routes))
     ++ map (
       _route:

@@ -116,6 +116,8 @@ let
     // {
       description = "${list.description}, at most ${toString most}";
       descriptionClass = "composite";
+      # Else the module system would replace a list of submodules by one without end.
+      substSubModules = modules: atMost most (element.substSubModules modules);
     };
 in
 {
