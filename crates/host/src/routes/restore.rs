@@ -63,6 +63,11 @@ pub struct Restored {
 }
 
 impl Routes<'_> {
+    /// Whether a site was ever made, or begun by a process that was killed.
+    pub fn is_used(&self) -> Result<bool, RouteError> {
+        Ok(self.files.text(Target::Site)?.is_some() || !self.files.strays()?.is_empty())
+    }
+
     /// What is not as expected. Changes nothing.
     pub fn differences(&self, expected: &Expected) -> Result<Vec<Difference>, RouteError> {
         let mut found = Vec::new();

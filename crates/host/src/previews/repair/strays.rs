@@ -181,7 +181,7 @@ pub(super) async fn expected(host: &Host) -> Result<Option<Expected>, StrayError
         let text = route::route_text(host, config, &record, meta, upstream).await?;
         routes.insert(record.id, Expect::Text(text));
     }
-    let is_used = !routes.is_empty() || host.layout.site_file().exists();
+    let is_used = !routes.is_empty() || route::routes(host).is_used()?;
     Ok(is_used.then(|| Expected { site: route::site_text(host, config), routes }))
 }
 

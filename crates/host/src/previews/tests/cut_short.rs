@@ -53,6 +53,20 @@ async fn a_create_that_fails_anywhere_leaves_nothing_when_it_is_not_to_be_kept()
     }
 }
 
+/// Nothing was looked at before there was a site.
+#[tokio::test]
+async fn what_a_killed_process_half_wrote_of_the_first_site_is_removed() {
+    let bed = Bed::new().await;
+    let folder = bed.host.layout.caddy_dir();
+    let half_written = folder.join(".site.caddy.2638-2");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(&half_written, "*.preview").expect("written");
+    let report = bed.reconcile().await;
+    assert_eq!(report.left, [""; 0]);
+    assert!(!half_written.exists(), "{:?}", report.done);
+    bed.assert_agree("after the repair").await;
+}
+
 #[tokio::test]
 async fn a_create_that_dies_anywhere_is_cleaned_up_by_reconcile() {
     for point in 0..points_of_a_create().await {
