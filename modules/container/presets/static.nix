@@ -7,14 +7,20 @@
 }:
 let
   cfg = config.berth.preview.presets.static;
-  port = config.berth.preview.app.port;
+  app = config.berth.preview.app;
+  # Absolute, since the server reads a settings file of the folder that it starts
+  # in, and the repository's may be somebody else's.
+  root = "/var/lib/preview/current/${app.folder}/${cfg.root}";
   command = [
     (lib.getExe cfg.package)
     "--host=0.0.0.0"
-    "--port=${toString port}"
-    "--root=${cfg.root}"
+    "--port=${toString app.port}"
+    "--root=${root}"
+    # Else a browser keeps style sheets and scripts for a year.
+    "--cache-control-headers=false"
   ]
-  ++ lib.optional (cfg.fallback != null) "--page-fallback=${cfg.root}/${cfg.fallback}";
+  ++ lib.optional cfg.listing "--directory-listing=true"
+  ++ lib.optional (cfg.fallback != null) "--page-fallback=${root}/${cfg.fallback}";
 
   path =
     lib.types.addCheck lib.types.str (
@@ -35,6 +41,12 @@ in
       example = "dist";
       description = "The folder that is served, once `berth.preview.app.build`, if there is one, has run.";
     };
+    listing = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = "Shows what is in a folder that has no `index.html`.";
+    };
     fallback = lib.mkOption {
       type = lib.types.nullOr path;
       default = null;
@@ -46,7 +58,7 @@ in
   config = lib.mkIf cfg.enable {
     berth.preview.app = {
       port = lib.mkDefault 8080;
-      start = lib.mkDefault "exec ${lib.escapeShellArgs command}";
+      start = lib.mkDefault "cd /\nexec ${lib.escapeShellArgs command}";
     };
   };
 }
