@@ -39,6 +39,7 @@ in
     servicesInterface = lib.mkOption {
       type = lib.types.strMatching "[a-z][a-z0-9-]{0,14}";
       default = "berth0";
+      example = "services";
       description = "Name of the dummy interface that has the services address.";
     };
 
@@ -57,6 +58,7 @@ in
         "none"
       ];
       default = "resolved";
+      example = "none";
       description = ''
         What answers containers on port 53 of the services address: `resolved` is systemd-resolved
         with one more listener. With `none` the operator's own resolver must listen there.

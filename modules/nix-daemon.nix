@@ -4,10 +4,12 @@
 let
   cfg = config.services.berth;
 
+  # As systemd reads it (systemd.resource-control(5)).
+  amount = lib.types.strMatching "[1-9][0-9]*[KMGT]?|([1-9][0-9]?|100)%";
   limit =
     default: example: description:
     lib.mkOption {
-      type = lib.types.nullOr lib.types.str;
+      type = lib.types.nullOr amount;
       inherit default example description;
     };
   weight =
@@ -15,6 +17,7 @@ let
     lib.mkOption {
       type = lib.types.ints.between 1 10000;
       inherit default description;
+      example = 20;
     };
 in
 {

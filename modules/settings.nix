@@ -122,6 +122,7 @@ in
       closures = lib.mkOption {
         type = types.flake;
         default = "path:/etc/berth/closures";
+        example = "github:acme/closures";
         description = "Flake with `nixosConfigurations.agent`, without `#`.";
       };
 
@@ -139,6 +140,7 @@ in
           "chown"
         ];
         default = "auto";
+        example = "chown";
         description = ''
           How the files of a container get their owner: `map` through an idmapped mount, `chown` by
           changing them at the first start, `auto` maps where the file system can.

@@ -35,6 +35,7 @@ in
                 "root"
               ];
               default = "agent";
+              example = "root";
               description = "Who owns the file inside, and alone may read it.";
             };
 
@@ -44,12 +45,16 @@ in
                 "0600"
               ];
               default = "0400";
+              example = "0600";
               description = "Permission bits of the file inside.";
             };
           };
         }
       );
       default = [ ];
+      example = lib.literalExpression ''
+        [ { name = "claude"; source = config.sops.secrets.claude.path; } ]
+      '';
       description = ''
         Files that every new agent gets a copy of. They are read when an agent is created or
         started, and are never written anywhere else.

@@ -7,12 +7,14 @@ let
     default: description:
     lib.mkOption {
       type = lib.types.ints.between 1 64;
+      example = 8;
       inherit default description;
     };
   duration =
     default: description:
     lib.mkOption {
       type = types.duration;
+      example = "30s";
       inherit default description;
     };
 in
@@ -32,6 +34,7 @@ in
     spool = lib.mkOption {
       type = types.file;
       default = "/var/lib/berth-webhook/spool";
+      example = "/srv/deliveries";
       description = "Folder in which `preview-webhook` stores deliveries.";
     };
   };

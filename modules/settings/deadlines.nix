@@ -7,6 +7,7 @@ let
     default: description:
     lib.mkOption {
       type = types.duration;
+      example = "1h 30m";
       inherit default description;
     };
 in

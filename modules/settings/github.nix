@@ -15,6 +15,14 @@ in
 {
   options.services.berth.settings.github = lib.mkOption {
     default = null;
+    example = lib.literalExpression ''
+      {
+        app_id = "Iv23liAbC";
+        app_key = "/run/secrets/app.pem";
+        webhook_secret = "/run/secrets/webhook";
+        repositories = [ "acme/*" ];
+      }
+    '';
     description = "How GitHub is reached, and which pull requests get previews. None are followed when null.";
     type = lib.types.nullOr (
       lib.types.submodule {
@@ -67,18 +75,21 @@ in
               "skip"
             ];
             default = "deploy";
+            example = "skip";
             description = "Whether drafts get previews. With `skip` only those that have `label` do.";
           };
 
           label = lib.mkOption {
             type = types.pullLabel;
             default = "preview";
+            example = "deploy me";
             description = "Label that forces the preview of a draft, and approves the commit of a fork.";
           };
 
           label_forbid = lib.mkOption {
             type = types.pullLabel;
             default = "no-preview";
+            example = "stay away";
             description = "Label that forbids a preview.";
           };
         };

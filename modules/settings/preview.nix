@@ -7,6 +7,9 @@ in
 {
   options.services.berth.settings.preview = lib.mkOption {
     default = null;
+    example = {
+      domain = "preview.example.com";
+    };
     description = "Where previews come from, where they are served, and what they may use. There are none when null.";
     type = lib.types.nullOr (
       lib.types.submodule {
@@ -28,6 +31,7 @@ in
           forge = lib.mkOption {
             type = types.forge;
             default = "https://github.com";
+            example = "https://github.example.com";
             description = "Base of the addresses of repositories: `FORGE/OWNER/NAME.git`.";
           };
 
@@ -62,6 +66,7 @@ in
           default_configuration = lib.mkOption {
             type = lib.types.bool;
             default = false;
+            example = true;
             description = ''
               Whether a repository without a `preview-config.nix` gets
               `lib.previewSystem { source = null; }` of the closures flake.

@@ -7,6 +7,7 @@ let
     default: description:
     lib.mkOption {
       type = types.duration;
+      example = "30s";
       inherit default description;
     };
 in

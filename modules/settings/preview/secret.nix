@@ -6,6 +6,13 @@ in
 {
   options.secret = lib.mkOption {
     default = [ ];
+    example = [
+      {
+        name = "STRIPE_KEY";
+        source = "/run/secrets/stripe";
+        repositories = [ "acme/shop" ];
+      }
+    ];
     description = ''
       Secrets of the host that previews of some repositories get. A preview gets one only when its
       repository asks for it by this name and is listed.

@@ -10,6 +10,7 @@ in
       config = lib.mkOption {
         type = types.file;
         default = "/etc/caddy/caddy_config";
+        example = "/etc/caddy/Caddyfile";
         description = ''
           Caddyfile that `caddy reload` reads. It imports `/var/lib/berth/caddy/*.caddy`. The default
           is where the module of NixOS puts it.
@@ -19,6 +20,7 @@ in
       admin = lib.mkOption {
         type = types.adminAddress;
         default = "unix//run/caddy/admin.sock";
+        example = "unix//run/web/admin.sock";
         description = "Admin endpoint of Caddy. It must be out of reach for containers: a unix socket.";
       };
     };
@@ -27,12 +29,14 @@ in
       socket = lib.mkOption {
         type = types.file;
         default = "/run/postgresql";
+        example = "/run/pg";
         description = "Folder of PostgreSQL's socket.";
       };
 
       role = lib.mkOption {
         type = types.role;
         default = "berth";
+        example = "berth_admin";
         description = "Role with `LOGIN CREATEDB CREATEROLE` that root is let in as.";
       };
     };

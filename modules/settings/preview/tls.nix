@@ -20,6 +20,7 @@ in
         "acme"
       ];
       default = "internal";
+      example = "acme";
       description = ''
         Where the certificate comes from: `internal` is Caddy's own authority, which browsers do not
         know; `files` takes `certificate` and `key`; `acme` asks a public authority by the DNS
