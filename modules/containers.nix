@@ -40,8 +40,8 @@ in
         );
 
         # A minute by default, which many starts at once can need. Berth's own
-        # deadline goes on to the first login.
-        TimeoutStartSec = lib.mkForce "${toString (amounts.duration cfg.settings.deadlines.boot)}s";
+        # deadline ends first, and stops the unit; systemd would start it again.
+        TimeoutStartSec = lib.mkForce "${toString (amounts.duration cfg.settings.deadlines.boot + 30)}s";
       };
     };
   };

@@ -136,14 +136,15 @@ in
       };
 
     # systemd-nspawn keeps a connection to the bus for each container, as root:
-    # 256 for one user is the default.
+    # 256 for one user is the default. The service of dbus-daemon has 16384 file
+    # descriptors, which all connections together must fit in.
     services.dbus.packages = [
       (pkgs.writeTextDir "share/dbus-1/system.d/berth.conf" ''
         <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
          "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
         <busconfig>
-          <limit name="max_completed_connections">40000</limit>
-          <limit name="max_connections_per_user">40000</limit>
+          <limit name="max_completed_connections">10000</limit>
+          <limit name="max_connections_per_user">8192</limit>
         </busconfig>
       '')
     ];

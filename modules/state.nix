@@ -7,7 +7,8 @@ let
   folder = mode: user: {
     d = {
       inherit mode user;
-      group = if user == "root" then "root" else user;
+      # Each user here has a group of its own name.
+      group = user;
     };
   };
 in
@@ -53,6 +54,9 @@ in
       "/var/lib/berth/sources" = folder "0700" "berth-git";
       # Caddy reads it.
       "/var/lib/berth/caddy" = folder "0755" "root";
+
+      # Each container has its configuration here.
+      "/etc/nixos-containers" = folder "0755" "root";
 
       # Containers write below these. With idmapped mounts a set-uid file of
       # container root is a set-uid root file of the host, so nobody may enter.
