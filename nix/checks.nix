@@ -111,4 +111,6 @@ in
   nix-helpers = evaluated "nix-helpers" (import ./lib/tests.nix);
 }
 // lib.mapAttrs' (name: lib.nameValuePair "evaluates-${name}") hosts
-// vmTests
+# The closures flake of a VM is this flake, whose `nixosConfigurations.agent` is
+# of this platform.
+// lib.optionalAttrs (system == "x86_64-linux") vmTests

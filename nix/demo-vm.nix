@@ -29,8 +29,6 @@ let
         git -C site commit --quiet --message='site: say hello'
         git clone --quiet --bare site "$out/acme/site.git"
       '';
-
-  system = pkgs.stdenv.hostPlatform.system;
 in
 {
   networking.hostName = lib.mkForce "berth-demo";
@@ -100,10 +98,12 @@ in
   # What is evaluated and what comes out are there already, so nothing is
   # fetched and nothing is compiled inside.
   system.extraDependencies = [
-    "${flake}"
-    "${flake.inputs.nixpkgs}"
-    "${flake.inputs.disko}"
-    (flake.lib.agentSystem { inherit system; }).config.system.build.toplevel
-    (flake.lib.previewSystem { inherit system; }).config.system.build.toplevel
+    (pkgs.linkFarm "berth-demo-guests" {
+      berth = "${flake}";
+      nixpkgs = "${flake.inputs.nixpkgs}";
+      disko = "${flake.inputs.disko}";
+      agent = flake.nixosConfigurations.agent.config.system.build.toplevel;
+      preview = flake.nixosConfigurations.preview.config.system.build.toplevel;
+    })
   ];
 }
