@@ -15,7 +15,7 @@ in
     package = lib.mkOption {
       type = lib.types.package;
       default = pkgs.berth or (pkgs.callPackage ../nix/package.nix { });
-      defaultText = lib.literalExpression "pkgs.berth, or what this flake builds without the overlay";
+      defaultText = lib.literalMD "`pkgs.berth` where the overlay is, else this flake's package";
       description = "Package with Berth's programs.";
     };
   };
