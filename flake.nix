@@ -90,21 +90,10 @@
         }
       );
 
-      # Of one platform: the guests are those of `nixosConfigurations`.
-      apps.x86_64-linux =
-        let
-          machine = self.nixosConfigurations.example-host.extendModules {
-            modules = [ { virtualisation.vmVariant = import ./nix/demo-vm.nix { flake = self; }; } ];
-          };
-        in
-        {
-          default = self.apps.x86_64-linux.demo;
-          demo = {
-            type = "app";
-            program = lib.getExe machine.config.system.build.vm;
-            meta.description = "Boots a host as a virtual machine, with everything that it needs";
-          };
-        };
+      apps = import ./nix/apps.nix {
+        flake = self;
+        inherit nixpkgs;
+      };
 
       devShells = forEach (pkgs: {
         default = import ./nix/dev-shell.nix { inherit pkgs; };

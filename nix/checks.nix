@@ -53,7 +53,7 @@ let
       inherit (there.config.system.build) toplevel;
     in
     pkgs.writeText "berth-evaluated-${name}" (builtins.unsafeDiscardStringContext toplevel.drvPath)
-  ) flake.nixosConfigurations;
+  ) (flake.nixosConfigurations // import ./template.nix { inherit flake; });
 
   # A file in nix/tests is a test: a module of the NixOS test framework. Each
   # gets `berth`, this flake, and all its machines have the host's modules.

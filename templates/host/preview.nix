@@ -1,0 +1,4 @@
+# What every preview has, beside what its repository asks for.
+{
+  time.timeZone = "UTC";
+}
