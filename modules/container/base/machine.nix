@@ -40,6 +40,18 @@ in
         { extraConfig = "DefaultTimeoutStopSec=${stop}"; }
     )
     // {
+      # File systems that a user namespace may not mount.
+      suppressedSystemUnits = [
+        "dev-hugepages.mount"
+        "sys-fs-fuse-connections.mount"
+        "sys-kernel-config.mount"
+        "sys-kernel-debug.mount"
+        "sys-kernel-tracing.mount"
+      ];
+
+      # A boot that fails goes on as far as it can: there is no console to mend it at.
+      enableEmergencyMode = lib.mkDefault false;
+
       # Judges the memory of the whole machine, which is the host's to do.
       oomd.enable = lib.mkDefault false;
 
