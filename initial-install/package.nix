@@ -2,6 +2,7 @@
 {
   lib,
   writeShellApplication,
+  bash,
   openssh,
   coreutils,
 }:
@@ -17,6 +18,7 @@ in
 writeShellApplication {
   name = "collect";
   runtimeInputs = [
+    bash
     coreutils
     openssh
   ];

@@ -11,20 +11,22 @@ ssh_options() {
   [ -z "$IDENTITY" ] || SSH_OPTIONS+=(-i "$IDENTITY")
 }
 
-# Fills LINES with the answer, all of it printable ASCII.
+# Fills LINES with the answer, all of it printable ASCII. What is said on stderr
+# reaches the terminal as text only.
 ask() {
   local answer line status=0 is_answer=''
   ssh_options
-  answer=$(ssh "${SSH_OPTIONS[@]}" -- "$TARGET" sh -s <"$HERE/collecting/remote.sh" |
+  answer=$(ssh "${SSH_OPTIONS[@]}" -- "$TARGET" sh -s <"$HERE/collecting/remote.sh" 2> >(tr -cd '\n -~' >&2) |
     head -c $((ANSWER_BYTES_MAX + 1)) | tr '\000' '\001') || status=$?
   [ ${#answer} -le $ANSWER_BYTES_MAX ] || fail "the answer of \`$TARGET\` is longer than $ANSWER_BYTES_MAX bytes"
   [ $status -eq 0 ] || fail "\`$TARGET\` could not be asked: try \`ssh $TARGET\`"
   LINES=()
   while IFS= read -r line; do
-    [[ $line =~ ^[\ -~]*$ ]] || refuse "$line"
     # A shell's start-up files may print before.
     [ "$line" != 'collect 1' ] || is_answer=yes
-    [ -z "$is_answer" ] || LINES+=("$line")
+    [ -n "$is_answer" ] || continue
+    [[ $line =~ ^[\ -~]*$ ]] || refuse "$line"
+    LINES+=("$line")
   done <<<"$answer"
   [ ${#LINES[@]} -gt 0 ] || fail "\`$TARGET\` did not answer as a Linux system does"
   [ "${LINES[-1]}" = end ] || fail "the answer of \`$TARGET\` ends in the middle"
