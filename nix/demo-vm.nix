@@ -75,19 +75,21 @@ in
 
   services.berth = {
     operators = [ "demo" ];
-    settings = lib.mkForce {
+    caddy = {
+      package = lib.mkForce pkgs.caddy;
+      environmentFile = lib.mkForce null;
+    };
+    settings = {
       # This flake itself, with the systems of guests.
       closures = "path:${flake}";
-      preview = {
+      agent.credential = lib.mkForce [ ];
+      preview = lib.mkForce {
         inherit domain;
         forge = "file://${forge}";
         default_configuration = true;
       };
+      github = lib.mkForce null;
     };
-  };
-  services.caddy = {
-    package = lib.mkForce pkgs.caddy;
-    environmentFile = lib.mkForce null;
   };
   # The forge's repository belongs to root, and `berth-git` reads it.
   programs.git = {

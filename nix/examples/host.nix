@@ -27,6 +27,17 @@ in
       enable = true;
       operators = lib.attrNames members;
 
+      # Caddy proves to the authority that the domain is ours by a record at
+      # Cloudflare: it needs the module for that, and the token in its
+      # environment. The first build tells the right hash.
+      caddy = {
+        package = pkgs.caddy.withPlugins {
+          plugins = [ "github.com/caddy-dns/cloudflare@v0.2.1" ];
+          hash = lib.fakeHash;
+        };
+        environmentFile = "/run/secrets/caddy.env";
+      };
+
       # Secrets are files that sops-nix or agenix writes to /run/secrets.
       settings = {
         public_host = "berth.example.com";
@@ -71,17 +82,6 @@ in
           repositories = [ "acme/*" ];
         };
       };
-    };
-
-    # Caddy proves to the authority that the domain is ours by a record at
-    # Cloudflare: it needs the module for that, and the token in its environment.
-    # The first build tells the right hash.
-    caddy = {
-      package = pkgs.caddy.withPlugins {
-        plugins = [ "github.com/caddy-dns/cloudflare@v0.2.1" ];
-        hash = lib.fakeHash;
-      };
-      environmentFile = "/run/secrets/caddy.env";
     };
   };
 }
