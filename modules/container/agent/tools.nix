@@ -12,6 +12,13 @@ in
   options.berth.agent = {
     packages = lib.mkOption {
       type = lib.types.listOf lib.types.package;
+      default = [ ];
+      example = lib.literalExpression "[ pkgs.nodejs pkgs.python3 ]";
+      description = "Adds programs that everybody inside can call.";
+    };
+
+    defaultPackages = lib.mkOption {
+      type = lib.types.listOf lib.types.package;
       default = [
         pkgs.curl
         pkgs.fd
@@ -26,11 +33,8 @@ in
         pkgs.vim
       ];
       defaultText = lib.literalExpression "with pkgs; [ curl fd file gh gnumake htop jq ripgrep tmux unzip vim ]";
-      example = lib.literalExpression "[ pkgs.nodejs pkgs.python3 pkgs.ripgrep ]";
-      description = ''
-        Programs that everybody inside can call; a value takes the place of the
-        default. To add to it use `environment.systemPackages`.
-      '';
+      example = lib.literalExpression "[ ]";
+      description = "Installs the usual tools; a value takes the place of the list.";
     };
 
     direnv.enable = lib.mkOption {
@@ -53,7 +57,7 @@ in
 
   config = {
     environment = {
-      systemPackages = cfg.packages;
+      systemPackages = cfg.defaultPackages ++ cfg.packages;
       # Before NixOS' own default, which is not installed.
       variables.EDITOR = lib.mkOverride 900 "vim";
     };
