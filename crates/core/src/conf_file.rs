@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AddressPair, StorePath};
+use crate::{AddressPair, StorePath, gpu};
 
 /// How the files of a root get their owner in the user namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +213,8 @@ fn check_flags(flags: &str) -> Result<(), ConfError> {
     let is_ours = |word: &&str| {
         let is_known = matches!(*word, "--settings=no" | "--private-users=pick")
             || word.starts_with("--private-users-ownership=")
-            || word.starts_with("--bind-ro=");
+            || word.starts_with("--bind-ro=")
+            || gpu::is_device_flag(word);
         // A quote or a backslash would make other lines part of this one.
         is_known && NspawnFlag::new(*word).is_ok()
     };
@@ -266,6 +267,34 @@ mod tests {
         let parsed = parse(&conf.render(), conf.addresses).expect("a file of Berth");
         assert_eq!(parsed.system, conf.system);
         assert_eq!(parsed.container_address, conf.addresses.container);
+    }
+
+    #[test]
+    fn a_gpu_is_bound_and_read_back_and_nothing_else_can_be_written_to_from_inside() {
+        let devices = ["/dev/nvidia0", "/dev/nvidiactl"].map(|path| path.parse().expect("a node"));
+        let driver = "/run/opengl-driver".parse().expect("a folder");
+        let gpu = crate::Gpu { devices: devices.into(), driver };
+        let mut conf = conf();
+        conf.flags.extend(gpu.flags());
+        let text = conf.render();
+        let flags = text.lines().last().expect("the flags come last");
+        insta::assert_snapshot!(flags, @"EXTRA_NSPAWN_FLAGS=--settings=no --private-users=pick --private-users-ownership=auto --bind-ro=/var/lib/berth/guest/resolv.conf:/etc/resolv.conf --bind=/dev/nvidia0 --bind=/dev/nvidiactl --bind-ro=/run/opengl-driver:/run/opengl-driver");
+        parse(&text, conf.addresses).expect("a file of Berth");
+
+        for (from, to) in [
+            ("--bind=/dev/nvidia0", "--bind=/dev/sda"),
+            ("--bind=/dev/nvidia0", "--bind=/dev"),
+            ("--bind=/dev/nvidia0", "--bind=/"),
+            ("--bind=/dev/nvidia0", "--bind=/dev/nvidia0:/dev/sda"),
+            ("--bind=/dev/nvidia0", "--bind=/dev/nvidia0/../sda"),
+            ("--bind=/dev/nvidia0", "--bind=+/dev/nvidia0"),
+            ("--bind=/dev/nvidia0", "--bind"),
+            ("--bind-ro=/run", "--bind=/run"),
+        ] {
+            let text = text.replacen(from, to, 1);
+            let error = parse(&text, conf.addresses).expect_err(to);
+            assert!(matches!(error, ConfError::UnknownFlag(_)), "{to}: {error}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod github;
+mod gpu;
 mod preview;
 mod reader;
 
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use self::daemon::DaemonConfig;
 pub use self::github::{ApiBase, ApiBaseError, AppId, AppIdError, GitHubConfig, GitHubCredentials};
+pub use self::gpu::GpuConfig;
 pub use self::preview::{
     Bounds, CaddyConfig, Forge, ForgeError, PostgresConfig, PreviewConfig, PreviewDeadlines, SecretGrant,
 };
@@ -42,6 +44,8 @@ pub struct Config {
     pub preview: Option<PreviewConfig>,
     /// What concerns pull requests; nothing where none are followed.
     pub github: Option<GitHubConfig>,
+    /// The GPU that containers may get; nothing where none may.
+    pub gpu: Option<GpuConfig>,
     /// What concerns `berthd`.
     pub daemon: DaemonConfig,
     /// How long things may take.
@@ -117,6 +121,7 @@ impl Config {
             agent: agent(&mut top),
             preview: preview::preview(&mut top),
             github: github::github(&mut top),
+            gpu: gpu::gpu(&mut top),
             daemon: daemon::daemon(&mut top),
             deadlines: deadlines(&mut top),
         };

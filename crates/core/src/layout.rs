@@ -285,6 +285,16 @@ impl Layout {
         self.root.join("run/systemd/nspawn/unix-export")
     }
 
+    /// An absolute path that the operator names.
+    pub fn on_host(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Folder that the kernel shows while it has this module.
+    pub fn kernel_module(&self, module: &str) -> PathBuf {
+        self.root.join("sys/module").join(module)
+    }
+
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root
@@ -309,5 +319,6 @@ mod tests {
         let layout = Layout::below("/tmp/test");
         assert_eq!(layout.database(), Path::new("/tmp/test/var/lib/berth/state/berth.db"));
         assert_eq!(layout.config_file(), Path::new("/tmp/test/etc/berth/berth.toml"));
+        assert_eq!(layout.on_host(Path::new("/dev/nvidia0")), Path::new("/tmp/test/dev/nvidia0"));
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::conf_file::ContainerConf;
 use crate::firewall::Pin;
 use crate::guest::Preparation;
-use crate::{ContainerName, Limits};
+use crate::{ContainerName, Gpu, Limits};
 
 /// One thing to do to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Step {
     Prepare(ContainerName, Preparation),
     /// Set the unit's limits.
     Limit(ContainerName, Limits),
+    /// Let the unit use a GPU's device nodes, which are on the host.
+    AllowGpu(ContainerName, Gpu),
     /// Take the unit's properties back.
     Unlimit(ContainerName),
     /// Start the container and wait until the system inside is up.
@@ -48,8 +50,10 @@ impl Step {
             Self::Create(name, _) => vec![Self::Remove(*name), Self::Forget(*name)],
             Self::Limit(name, _) => vec![Self::Unlimit(*name)],
             Self::Start(name) => vec![Self::Stop(*name)],
-            // What unpins closes the way to the database too.
+            // What unpins closes the way to the database too, and what takes
+            // the limits back takes all of the unit's properties.
             Self::OpenDatabase(_)
+            | Self::AllowGpu(..)
             | Self::Prepare(..)
             | Self::AwaitLogin(_)
             | Self::Unpin(_)
@@ -75,6 +79,7 @@ impl fmt::Display for Step {
                 "limit {name} to {} of memory, {} CPUs, {} tasks",
                 limits.memory, limits.cpus, limits.tasks
             ),
+            Self::AllowGpu(name, gpu) => write!(f, "let {name} use the GPU: {gpu}"),
             Self::Unlimit(name) => write!(f, "take back the limits of {name}"),
             Self::Start(name) => write!(f, "start {name}"),
             Self::Stop(name) => write!(f, "stop {name}"),
@@ -124,6 +129,8 @@ pub struct CreateRequest {
     pub preparation: Preparation,
     /// What it may use.
     pub limits: Limits,
+    /// The GPU that it gets, if it gets one.
+    pub gpu: Option<Gpu>,
     /// Whether to wait until a login succeeds.
     pub wait: bool,
 }
@@ -134,7 +141,8 @@ pub struct CreateRequest {
 /// slot is free according to the records, so it belongs to nobody and is
 /// cleared first: nixos-container would adopt an old root silently.
 pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
-    let CreateRequest { container, conf, preparation, limits, wait } = request;
+    let CreateRequest { container, mut conf, preparation, limits, gpu, wait } = request;
+    conf.flags.extend(gpu.iter().flat_map(Gpu::flags));
     let pin = Pin { container, address: conf.addresses.container };
     let mut steps = if has_leftovers { destroy(pin).steps } else { Vec::new() };
     steps.extend(open(pin, &preparation));
@@ -142,8 +150,9 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
         Step::Create(container, conf),
         Step::Prepare(container, preparation),
         Step::Limit(container, limits),
-        Step::Start(container),
     ]);
+    steps.extend(gpu.map(|gpu| Step::AllowGpu(container, gpu)));
+    steps.push(Step::Start(container));
     if wait {
         steps.push(Step::AwaitLogin(container));
     }
@@ -152,10 +161,12 @@ pub fn create(request: CreateRequest, has_leftovers: bool) -> Plan {
 
 /// How a stopped container comes to run again. What takes a failed start back
 /// is [`stop`], not [`Plan::undo`]: the pin stays with the berth.
-pub fn start(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
+pub fn start(pin: Pin, preparation: Preparation, gpu: Option<Gpu>, wait: bool) -> Plan {
     let container = pin.container;
     let mut steps = open(pin, &preparation);
-    steps.extend([Step::Prepare(container, preparation), Step::Start(container)]);
+    steps.push(Step::Prepare(container, preparation));
+    steps.extend(gpu.map(|gpu| Step::AllowGpu(container, gpu)));
+    steps.push(Step::Start(container));
     if wait {
         steps.push(Step::AwaitLogin(container));
     }
@@ -173,9 +184,9 @@ fn open(pin: Pin, preparation: &Preparation) -> Vec<Step> {
 
 /// The same for one that is neither down nor up: it failed, or systemd tries
 /// to start it again and again. Its files are written while nothing runs.
-pub fn restart(pin: Pin, preparation: Preparation, wait: bool) -> Plan {
+pub fn restart(pin: Pin, preparation: Preparation, gpu: Option<Gpu>, wait: bool) -> Plan {
     let mut plan = stop(pin.container);
-    plan.steps.extend(start(pin, preparation, wait).steps);
+    plan.steps.extend(start(pin, preparation, gpu, wait).steps);
     plan
 }
 
@@ -237,6 +248,7 @@ mod tests {
                 cpus: "2".parse().expect("cpus"),
                 tasks: "4096".parse().expect("tasks"),
             },
+            gpu: None,
             wait: true,
         }
     }
@@ -294,12 +306,47 @@ mod tests {
     fn what_is_neither_up_nor_down_is_stopped_before_its_files_are_written() {
         let CreateRequest { container, conf, preparation, .. } = request();
         let pin = Pin { container, address: conf.addresses.container };
-        insta::assert_snapshot!(restart(pin, preparation, true), @"
+        insta::assert_snapshot!(restart(pin, preparation, None, true), @"
          1. stop a12
          2. open the firewall for a12 from 10.100.0.25
          3. prepare the files of a12
          4. start a12
          5. wait for ssh in a12
+        ");
+    }
+
+    fn gpu() -> Gpu {
+        let devices = ["/dev/nvidia0", "/dev/nvidia-uvm"].map(|path| path.parse().expect("a node"));
+        Gpu { devices: devices.into(), driver: "/run/opengl-driver".parse().expect("a folder") }
+    }
+
+    #[test]
+    fn a_gpu_is_allowed_before_every_start_and_goes_with_the_limits() {
+        let plan = create(CreateRequest { gpu: Some(gpu()), ..request() }, false);
+        insta::assert_snapshot!(plan, @"
+         1. open the firewall for a12 from 10.100.0.25
+         2. create container a12 from /nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent
+         3. prepare the files of a12
+         4. limit a12 to 4G of memory, 2 CPUs, 4096 tasks
+         5. let a12 use the GPU: /dev/nvidia0, /dev/nvidia-uvm with /run/opengl-driver
+         6. start a12
+         7. wait for ssh in a12
+        ");
+        let Step::Create(_, conf) = &plan.steps[1] else { panic!("it is the second") };
+        assert_eq!(conf.flags, gpu().flags());
+        insta::assert_snapshot!(plan.undo(5), @"
+         1. take back the limits of a12
+         2. remove container a12
+         3. remove the traces of a12
+         4. close the firewall for a12
+        ");
+        let CreateRequest { container, conf, preparation, .. } = request();
+        let pin = Pin { container, address: conf.addresses.container };
+        insta::assert_snapshot!(start(pin, preparation, Some(gpu()), false), @"
+         1. open the firewall for a12 from 10.100.0.25
+         2. prepare the files of a12
+         3. let a12 use the GPU: /dev/nvidia0, /dev/nvidia-uvm with /run/opengl-driver
+         4. start a12
         ");
     }
 

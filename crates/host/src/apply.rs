@@ -10,6 +10,7 @@ use crate::await_login::{self, WaitError};
 use crate::containers::ContainersError;
 use crate::firewall_table::{self, TableError};
 use crate::forget::{self, ForgetError};
+use crate::gpu::{self, GpuError};
 use crate::host::{Host, duration};
 use crate::prepare::{self, PrepareError};
 use crate::progress::{Interrupt, Progress};
@@ -33,6 +34,9 @@ pub enum StepError {
     /// Waiting for the first login.
     #[error(transparent)]
     Login(#[from] WaitError),
+    /// The GPU.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// Traces of a container outside its root.
     #[error(transparent)]
     Forget(#[from] ForgetError),
@@ -103,7 +107,7 @@ pub async fn apply(
 /// would come too early. These are short; what may last can be dropped.
 async fn unless_it_must_end(step: &Step, interrupt: &Interrupt) {
     match step {
-        Step::Prepare(..) | Step::Remove(_) | Step::Limit(..) | Step::Unlimit(_) => {
+        Step::Prepare(..) | Step::Remove(_) | Step::Limit(..) | Step::AllowGpu(..) | Step::Unlimit(_) => {
             std::future::pending::<()>().await;
         }
         Step::Pin(_)
@@ -155,6 +159,10 @@ async fn apply_step(host: &Host, step: &Step) -> Result<(), StepError> {
         Step::Create(name, conf) => tools.containers.create(*name, conf).await?,
         Step::Prepare(name, preparation) => prepare::apply(host, *name, preparation).await?,
         Step::Limit(name, limits) => tools.systemd.set_limits(*name, limits).await?,
+        Step::AllowGpu(name, gpu) => {
+            gpu::check(&host.layout, gpu)?;
+            tools.systemd.allow_gpu(*name, gpu).await?;
+        }
         Step::Unlimit(name) => tools.systemd.revert(*name).await?,
         Step::Start(name) => {
             forget::clear_killed_nspawn(&host.layout, *name)?;

@@ -4,6 +4,7 @@
 //! keeps no other. `fix` repairs what needs no decision of a person.
 
 mod container_unit;
+mod gpu;
 mod jobs;
 mod kernel;
 mod network;
@@ -87,6 +88,7 @@ pub async fn examine_system() -> Vec<Finding> {
 pub async fn examine(host: &Host) -> Vec<Finding> {
     let mut findings = examine_system().await;
     findings.extend(network::check(host).await);
+    findings.extend(gpu::check(host));
     findings.extend(records::check(host).await);
     findings.extend(preview_setup::check(host).await);
     findings.extend(previews::check(host).await);

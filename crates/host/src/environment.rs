@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use berth_core::env_file::{EnvFile, EnvName, EnvValueError};
 use berth_core::guest::PreviewEnvironment;
-use berth_core::{Layout, Subnet, firewall};
+use berth_core::{Gpu, Layout, Subnet, firewall};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use ssh_key::rand_core::{OsRng, RngCore};
@@ -84,12 +84,14 @@ pub(crate) fn token(environment: &PreviewEnvironment) -> Result<Option<Zeroizing
 }
 
 /// A hash of all that a preview's services are told but for the commit: when
-/// it differs from the recorded one, they must be told anew. Salted with a
+/// it differs from the recorded one, they must be told anew. The GPU of their
+/// container belongs to it: another one needs another container. Salted with a
 /// secret of this host, so that the record of it tells nothing about values.
 pub(crate) fn digest(
     layout: &Layout,
     subnet: Subnet,
     environment: &PreviewEnvironment,
+    gpu: Option<&Gpu>,
 ) -> Result<String, EnvironmentError> {
     let without_commit = PreviewEnvironment {
         commit: "0000000000000000000000000000000000000000".parse().expect("a commit"),
@@ -101,6 +103,10 @@ pub(crate) fn digest(
     if let Some(token) = token(environment)? {
         hash.update([0]);
         hash.update(token.as_bytes());
+    }
+    if let Some(gpu) = gpu {
+        hash.update([1]);
+        hash.update(gpu.to_string().as_bytes());
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -32,6 +32,7 @@ pub mod fake;
 pub mod firewall_table;
 mod forget;
 pub mod github;
+pub mod gpu;
 pub mod guests;
 mod host;
 mod host_key;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_core::{ContainerName, Limits, UnitState};
+use berth_core::{ContainerName, Gpu, Limits, UnitState};
 use thiserror::Error;
 
 use crate::exec::ExecError;
@@ -49,6 +49,10 @@ pub trait Systemd: Send + Sync {
 
     /// Sets the unit's limits, for now and for later starts.
     async fn set_limits(&self, name: ContainerName, limits: &Limits) -> Result<(), SystemdError>;
+
+    /// Lets what runs in the unit open a GPU's device nodes, now and at later
+    /// starts.
+    async fn allow_gpu(&self, name: ContainerName, gpu: &Gpu) -> Result<(), SystemdError>;
 
     /// Takes all properties of the unit back. None set is success. For units
     /// that are inactive: one that runs keeps its limits until it stops.
@@ -101,9 +105,12 @@ pub enum SystemdError {
     /// A unit's failures were not forgotten.
     #[error(transparent)]
     ResetFailed(ExecError),
-    /// Limits were not set.
+    /// Limits were not set, or not taken back.
     #[error(transparent)]
     SetLimits(ExecError),
+    /// Devices were not allowed.
+    #[error(transparent)]
+    AllowGpu(ExecError),
     /// The journal could not be read.
     #[error(transparent)]
     Journal(ExecError),

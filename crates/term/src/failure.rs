@@ -133,6 +133,7 @@ impl Explained for AgentError {
             | Self::Systemd(_)
             | Self::Containers(_)
             | Self::Inventory(_)
+            | Self::Gpu(_)
             | Self::Firewall(_) => Code::Failed,
         }
     }

@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   agent create fix-login
   agent create fix-login --ttl 8h --memory 8G --cpus 4
+  agent create train --gpu
   agent create fix-login --json | jq -r .ssh.outside";
 
 /// Create an agent and print how to enter it
@@ -23,6 +24,7 @@ Examples:
 /// it is taken back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Its name, and the host name inside: 1 to 63 of `a-z`, `0-9` and `-`
     name: Name,
@@ -45,6 +47,13 @@ pub(crate) struct Args {
     /// How many processes and threads it may have
     #[arg(long, value_name = "NUMBER")]
     tasks: Option<Tasks>,
+
+    /// Give it the host's GPU, which the section `[gpu]` of the configuration names
+    ///
+    /// Its device nodes, and the driver's libraries read-only in
+    /// `/run/opengl-driver`. It keeps them as they are configured now.
+    #[arg(long)]
+    gpu: bool,
 
     /// Return when it is started, without waiting for a login
     #[arg(long)]
@@ -98,6 +107,7 @@ fn options(args: &Args, config: &Config) -> CreateOptions {
             cpus: args.cpus.unwrap_or(configured.cpus),
             tasks: args.tasks.unwrap_or(configured.tasks),
         },
+        gpu: args.gpu,
         wait: !args.no_wait,
     }
 }
@@ -126,6 +136,7 @@ mod tests {
             memory: None,
             cpus: Some("1.5".parse().expect("an amount")),
             tasks: None,
+            gpu: false,
             no_wait: true,
             dry_run: false,
             json: false,

@@ -55,6 +55,9 @@ fn text(agent: &AgentView, config: &Config, program: &str, now: Timestamp) -> St
     row("closure", agent.closure.to_string());
     let limits = &agent.limits;
     row("limits", format!("{} of memory, {} CPUs, {} tasks", limits.memory, limits.cpus, limits.tasks));
+    if let Some(gpu) = &agent.gpu {
+        row("gpu", gpu.to_string());
+    }
     row("health", health(agent));
     if let Some(key) = &agent.host_key {
         row("host key", key.clone());
@@ -97,6 +100,7 @@ mod tests {
         expires    2026-11-21 00:38:00 UTC (in 4h 58m)
         closure    /nix/store/0mq5szkz2ykpkwcnj1lf0l4gyrnpqsv9-nixos-system-agent
         limits     4G of memory, 2 CPUs, 4096 tasks
+        gpu        /dev/nvidia0, /dev/nvidiactl with /run/opengl-driver
         health     degraded: web.service, worker.service failed
         host key   ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbc
 
@@ -114,6 +118,7 @@ mod tests {
             host_key: None,
             address: None,
             expires_at: None,
+            gpu: None,
             ..agent("x")
         };
         insta::assert_snapshot!(text(&failed, &Config::parse("").expect("defaults"), "agent", now()), @"

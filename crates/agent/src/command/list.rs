@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
 }
 
 fn table(agents: &[AgentView], now: Timestamp) -> Table {
-    let mut table = Table::new(["NAME", "STATE", "ADDRESS", "AGE", "EXPIRES", "CLOSURE"]);
+    let mut table = Table::new(["NAME", "STATE", "ADDRESS", "AGE", "EXPIRES", "GPU", "CLOSURE"]);
     for agent in agents {
         table.row([
             agent.name.to_string(),
@@ -53,6 +53,7 @@ fn table(agents: &[AgentView], now: Timestamp) -> Table {
             agent.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             times::age(now, agent.created_at),
             times::left(now, agent.expires_at),
+            if agent.gpu.is_some() { "yes" } else { "-" }.to_owned(),
             agent.closure.short().to_owned(),
         ]);
     }
@@ -81,6 +82,10 @@ pub(super) mod tests {
                 .parse()
                 .expect("a path"),
             limits: berth_core::Config::parse("").expect("the defaults").agent.limits,
+            gpu: Some(berth_core::Gpu {
+                devices: ["/dev/nvidia0", "/dev/nvidiactl"].map(|path| path.parse().expect("a node")).into(),
+                driver: "/run/opengl-driver".parse().expect("a folder"),
+            }),
             health: berth_core::Health::Degraded,
             failed_units: vec!["web.service".to_owned(), "worker.service".to_owned()],
             reason: None,
@@ -90,11 +95,11 @@ pub(super) mod tests {
 
     #[test]
     fn the_table_is_this() {
-        let for_ever = AgentView { expires_at: None, address: None, ..agent("x") };
+        let for_ever = AgentView { expires_at: None, address: None, gpu: None, ..agent("x") };
         insta::assert_snapshot!(table(&[agent("fix-login"), for_ever], now()), @"
-        NAME       STATE     ADDRESS     AGE    EXPIRES    CLOSURE
-        fix-login  degraded  10.100.0.3  3h 2m  in 4h 58m  0mq5szkz
-        x          degraded  -           3h 2m  -          0mq5szkz
+        NAME       STATE     ADDRESS     AGE    EXPIRES    GPU  CLOSURE
+        fix-login  degraded  10.100.0.3  3h 2m  in 4h 58m  yes  0mq5szkz
+        x          degraded  -           3h 2m  -          -    0mq5szkz
         ");
     }
 
@@ -118,6 +123,13 @@ pub(super) mod tests {
               "memory": "4G",
               "cpus": "2",
               "tasks": "4096"
+            },
+            "gpu": {
+              "devices": [
+                "/dev/nvidia0",
+                "/dev/nvidiactl"
+              ],
+              "driver": "/run/opengl-driver"
             },
             "health": "degraded",
             "failed_units": [

@@ -76,16 +76,24 @@ impl Section {
         T: FromStr,
         T::Err: Display,
     {
-        match self.take(key) {
-            None => Vec::new(),
-            Some(Value::Array(values)) => {
+        self.parsed_list_if_any(key).unwrap_or_default()
+    }
+
+    /// The same; nothing when it is not there.
+    pub(super) fn parsed_list_if_any<T>(&mut self, key: &'static str) -> Option<Vec<T>>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        Some(match self.take(key)? {
+            Value::Array(values) => {
                 values.into_iter().filter_map(|value| self.parse_value(key, value)).collect()
             }
-            Some(other) => {
+            other => {
                 self.problem(key, format!("must be a list of texts, not {}", kind_of(&other)));
                 Vec::new()
             }
-        }
+        })
     }
 
     pub(super) fn checked(

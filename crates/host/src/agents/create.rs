@@ -3,13 +3,14 @@
 use berth_core::conf_file::{ContainerConf, NspawnFlag};
 use berth_core::phase::Happening;
 use berth_core::plan::{self, CreateRequest, Plan};
-use berth_core::{ContainerName, Kind, Limits, Name, Phase, Slot, StorePath, Ttl};
+use berth_core::{ContainerName, Gpu, Kind, Limits, Name, Phase, Slot, StorePath, Ttl};
 
 use super::error::{chain, left_detail};
 use super::{Actor, AgentError, Detail, find, lock, note, preparation};
 use crate::apply::{ApplyError, apply, apply_all};
 use crate::boot_report;
 use crate::closures;
+use crate::gpu::{self, GpuError};
 use crate::host::Host;
 use crate::inventory;
 use crate::lock::Lock;
@@ -29,6 +30,8 @@ pub struct CreateOptions {
     pub ttl: Option<Ttl>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether it gets the host's GPU.
+    pub gpu: bool,
     /// Whether to wait until a login succeeds.
     pub wait: bool,
 }
@@ -45,7 +48,8 @@ pub async fn create(
     if host.state.berth_named(Kind::Agent, &options.name).await?.is_some() {
         return Err(AgentError::Exists { name: options.name });
     }
-    let (record, _lock) = reserve(host, &options, by, progress, interrupt).await?;
+    let gpu = gpu_for(host, &options)?;
+    let (record, _lock) = reserve(host, &options, gpu, by, progress, interrupt).await?;
     note(host, by, &record, "create", Outcome::Began, None).await;
     let has_leftovers = match inventory::has_traces(host, record.container) {
         Ok(has_leftovers) => has_leftovers,
@@ -80,8 +84,14 @@ pub async fn plan_create(host: &Host, options: &CreateOptions) -> Result<Plan, A
     let container = ContainerName::new(Kind::Agent, slot);
     let system = closures::recorded(host).await?;
     let has_leftovers = inventory::has_traces(host, container)?;
-    let request = request_for(host, container, &options.name, options.limits, system, options.wait);
+    let gpu = gpu_for(host, options)?;
+    let request = request_for(host, container, &options.name, options.limits, gpu, system, options.wait);
     Ok(plan::create(request, has_leftovers))
+}
+
+/// The host's GPU, if it is asked for.
+fn gpu_for(host: &Host, options: &CreateOptions) -> Result<Option<Gpu>, GpuError> {
+    options.gpu.then(|| gpu::offered(host)).transpose()
 }
 
 /// A record in phase `creating` with its lock held.
@@ -92,6 +102,7 @@ pub async fn plan_create(host: &Host, options: &CreateOptions) -> Result<Plan, A
 async fn reserve(
     host: &Host,
     options: &CreateOptions,
+    gpu: Option<Gpu>,
     by: &Actor,
     progress: &dyn Progress,
     interrupt: &Interrupt,
@@ -112,6 +123,7 @@ async fn reserve(
             expires_at: ttl.map(|ttl| ttl.end(created_at)),
             preview: None,
             reaches_database: false,
+            gpu: gpu.clone(),
         };
         let record = match host.state.reserve(new, host.config.subnet).await {
             Ok(record) => record,
@@ -159,7 +171,8 @@ fn refusal(error: StateError) -> AgentError {
 }
 
 fn request(host: &Host, record: &BerthRecord, wait: bool) -> CreateRequest {
-    request_for(host, record.container, &record.name, record.limits, record.system.clone(), wait)
+    let BerthRecord { container, name, limits, gpu, system, .. } = record;
+    request_for(host, *container, name, *limits, gpu.clone(), system.clone(), wait)
 }
 
 fn request_for(
@@ -167,6 +180,7 @@ fn request_for(
     container: ContainerName,
     name: &Name,
     limits: Limits,
+    gpu: Option<Gpu>,
     system: StorePath,
     wait: bool,
 ) -> CreateRequest {
@@ -178,6 +192,7 @@ fn request_for(
         conf: ContainerConf { addresses, system, ownership: host.config.ownership, flags: vec![resolv_conf] },
         preparation: preparation(host, name),
         limits,
+        gpu,
         wait,
     }
 }

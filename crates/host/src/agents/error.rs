@@ -7,6 +7,7 @@ use crate::apply::{ApplyError, LeftBehind};
 use crate::closures::ClosureError;
 use crate::containers::ContainersError;
 use crate::firewall_table::TableError;
+use crate::gpu::GpuError;
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::state::StateError;
@@ -110,6 +111,9 @@ pub enum AgentError {
         /// What to do instead.
         way_out: String,
     },
+    /// A GPU is asked for that the host does not have or offer.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
     /// systemd could not be asked.
     #[error(transparent)]
     Systemd(#[from] SystemdError),
@@ -144,6 +148,7 @@ impl AgentError {
             | Self::Closure(_)
             | Self::Stop { .. }
             | Self::WrongPhase { .. }
+            | Self::Gpu(_)
             | Self::Systemd(_)
             | Self::Containers(_)
             | Self::Inventory(_)

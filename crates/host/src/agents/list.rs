@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use berth_core::{ContainerName, Health, Kind, Limits, Name, Shown, StorePath, UnitState};
+use berth_core::{ContainerName, Gpu, Health, Kind, Limits, Name, Shown, StorePath, UnitState};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ pub struct AgentView {
     pub closure: StorePath,
     /// What it may use.
     pub limits: Limits,
+    /// What it was given of the host's GPU, if anything.
+    pub gpu: Option<Gpu>,
     /// What the system inside said of itself when it was last asked.
     pub health: Health,
     /// The units inside that had failed then.
@@ -95,6 +97,7 @@ impl Seen {
             expires_at: record.expires_at,
             closure: record.system,
             limits: record.limits,
+            gpu: record.gpu,
             health: record.health,
             failed_units: record.failed_units,
             reason: record.reason,

@@ -53,11 +53,12 @@ pub async fn start(
         way_out: format!("its slot {} lies outside `subnet` {}", record.container.slot(), host.config.subnet),
     })?;
     let states = host.tools.systemd.unit_states().await?;
+    let gpu = record.gpu.clone();
     let plan = match states.get(&record.container) {
         Some(UnitState::Active) => plan::login(record.container),
-        Some(UnitState::Inactive) | None => plan::start(pin, preparation(host, name), true),
+        Some(UnitState::Inactive) | None => plan::start(pin, preparation(host, name), gpu, true),
         Some(UnitState::Activating | UnitState::Deactivating | UnitState::Failed) => {
-            plan::restart(pin, preparation(host, name), true)
+            plan::restart(pin, preparation(host, name), gpu, true)
         }
     };
     match apply(host, &plan, progress, interrupt).await {

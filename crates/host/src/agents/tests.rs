@@ -2,6 +2,7 @@
 
 mod bed;
 mod cut_short;
+mod gpu;
 mod life;
 mod races;
 mod random;

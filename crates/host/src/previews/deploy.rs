@@ -2,7 +2,7 @@
 
 use berth_core::config::PreviewConfig;
 use berth_core::guest::PreviewEnvironment;
-use berth_core::{CommitSha, Meta};
+use berth_core::{CommitSha, Gpu, Meta};
 
 use super::{DeployError, Source, git_token, told, unless_interrupted};
 use crate::agents::Detail;
@@ -33,7 +33,9 @@ pub(super) struct Target {
     pub(super) commit: CommitSha,
     pub(super) closure: PreviewClosure,
     pub(super) environment: PreviewEnvironment,
-    /// A hash of what its services are told but for the commit.
+    /// The GPU that it gets, if its repository is granted it.
+    pub(super) gpu: Option<Gpu>,
+    /// A hash of what its services are told but for the commit, and of the GPU.
     pub(super) inputs: String,
 }
 
@@ -75,8 +77,9 @@ pub(super) async fn target(
         progress.line("it asks for secrets of the host, and a pull request gets none unless it is trusted");
     }
     let environment = told::environment(host, config, record, &commit, &closure.meta)?;
-    let inputs = environment::digest(&host.layout, host.config.subnet, &environment)?;
-    Ok(Target { commit, closure, environment, inputs })
+    let gpu = told::gpu(&host.config, record);
+    let inputs = environment::digest(&host.layout, host.config.subnet, &environment, gpu.as_ref())?;
+    Ok(Target { commit, closure, environment, gpu, inputs })
 }
 
 /// Brings what is wanted into the repository's mirror.

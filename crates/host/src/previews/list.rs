@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use berth_core::site::Site;
 use berth_core::{
-    BranchName, CommitSha, ContainerName, Limits, Name, PreviewPhase, PullNumber, RepoName, StorePath,
+    BranchName, CommitSha, ContainerName, Gpu, Limits, Name, PreviewPhase, PullNumber, RepoName, StorePath,
     UnitState,
 };
 use jiff::Timestamp;
@@ -53,6 +53,8 @@ pub struct PreviewView {
     pub database: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// What its container was given of the host's GPU, if anything.
+    pub gpu: Option<Gpu>,
     /// Whether it may have secrets of the host.
     pub is_trusted: bool,
     /// When it was made.
@@ -130,6 +132,7 @@ impl Seen {
             commit: record.commit,
             deployed_at: record.deployed_at,
             limits: record.limits,
+            gpu: berth.and_then(|berth| berth.gpu.clone()),
             is_trusted: record.is_trusted,
             created_at: record.created_at,
             created_by: record.created_by,

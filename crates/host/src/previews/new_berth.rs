@@ -60,6 +60,7 @@ async fn reserve(
         expires_at: None,
         preview: Some(record.id),
         reaches_database: target.environment.has_database,
+        gpu: target.gpu.clone(),
     };
     let reserved = host.state.reserve(new, host.config.subnet).await;
     let berth = reserved.map_err(|error| match error {
@@ -99,6 +100,7 @@ fn plan(
         conf,
         preparation: told::preparation(record, target.environment.clone()),
         limits: berth.limits,
+        gpu: berth.gpu.clone(),
         wait: false,
     };
     Ok(plan::create(request, inventory::has_traces(host, berth.container)?))

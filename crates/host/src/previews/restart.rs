@@ -140,15 +140,16 @@ async fn prepare<'a>(
     let pin = firewall_table::pin_of(host, &berth)
         .ok_or(DeployError::NoAddress { slot: berth.container.slot().get(), subnet: host.config.subnet })?;
     let environment = told::environment(host, config, record, commit, meta)?;
-    let inputs = environment::digest(&host.layout, host.config.subnet, &environment)?;
+    let inputs = environment::digest(&host.layout, host.config.subnet, &environment, berth.gpu.as_ref())?;
     let preparation = told::preparation(record, environment);
     let patience = duration(host.config.deadlines.boot) + duration(host.config.deadlines.stop);
     let lock = host.locks.lock(berth.container, ACTION, patience).await?;
     let states = host.tools.systemd.unit_states().await?;
+    let gpu = berth.gpu.clone();
     let plan = match states.get(&berth.container) {
-        Some(UnitState::Inactive) | None => plan::start(pin, preparation, false),
+        Some(UnitState::Inactive) | None => plan::start(pin, preparation, gpu, false),
         Some(UnitState::Active | UnitState::Activating | UnitState::Deactivating | UnitState::Failed) => {
-            plan::restart(pin, preparation, false)
+            plan::restart(pin, preparation, gpu, false)
         }
     };
     Ok(Ready { meta, berth, plan, inputs, lock })

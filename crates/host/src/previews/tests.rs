@@ -4,6 +4,7 @@ mod asserts;
 mod bed;
 mod cut_short;
 mod expiry;
+mod gpu;
 mod life;
 mod races;
 mod random;

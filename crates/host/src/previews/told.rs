@@ -9,7 +9,7 @@ use berth_core::env_file::EnvName;
 use berth_core::guest::{Preparation, PreviewEnvironment, PreviewPreparation};
 use berth_core::meta::DatabaseMode;
 use berth_core::site::Site;
-use berth_core::{CommitSha, Layout, Meta};
+use berth_core::{CommitSha, Config, Gpu, Layout, Meta};
 
 use super::DeployError;
 use crate::host::Host;
@@ -82,6 +82,14 @@ fn secrets(
         }
     };
     meta.host_secrets.iter().map(find).collect()
+}
+
+/// The host's GPU, where the repository is granted it. As with secrets, what
+/// strangers wrote gets none: through the driver it would reach much of the kernel.
+pub(super) fn gpu(config: &Config, record: &PreviewRecord) -> Option<Gpu> {
+    let config = config.gpu.as_ref()?;
+    let is_granted = record.is_trusted && config.repositories.contains(&record.repo);
+    is_granted.then(|| config.gpu.clone())
 }
 
 fn token(config: &PreviewConfig, record: &PreviewRecord) -> Option<PathBuf> {

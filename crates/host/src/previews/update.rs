@@ -215,6 +215,7 @@ impl Update<'_> {
                 },
                 commit,
                 closure: target.closure.clone(),
+                gpu: target.gpu.clone(),
                 inputs: target.inputs.clone(),
             };
             self.show(&old, berth).await?;

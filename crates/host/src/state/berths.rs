@@ -4,7 +4,7 @@ use std::fmt;
 
 use berth_core::phase::Happening;
 use berth_core::{
-    ContainerName, Health, Kind, Limits, Name, Phase, PreviewId, Slot, StorePath, Subnet, Wanted,
+    ContainerName, Gpu, Health, Kind, Limits, Name, Phase, PreviewId, Slot, StorePath, Subnet, Wanted,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -87,6 +87,8 @@ pub struct BerthRecord {
     pub preview: Option<PreviewId>,
     /// Whether it may reach the host's PostgreSQL.
     pub reaches_database: bool,
+    /// What it was given of the host's GPU, if anything.
+    pub gpu: Option<Gpu>,
 }
 
 impl BerthRecord {
@@ -118,6 +120,8 @@ pub struct NewBerth {
     pub preview: Option<PreviewId>,
     /// Whether it may reach the host's PostgreSQL.
     pub reaches_database: bool,
+    /// What it is given of the host's GPU, if anything.
+    pub gpu: Option<Gpu>,
 }
 
 impl State {
@@ -362,6 +366,7 @@ impl State {
             expires_at: fields.time_if_any("expires_at")?,
             preview: fields.value::<Option<i64>>("preview_id")?.map(PreviewId::new),
             reaches_database: fields.value("reaches_database")?,
+            gpu: fields.json_if_any("gpu")?,
         })
     }
 }
@@ -373,8 +378,8 @@ async fn insert(connection: &mut SqliteConnection, new: &NewBerth, slot: Slot) -
     let row = sqlx::query(
         "INSERT INTO berths (kind, slot, name, phase, wanted, closure_id, memory, cpus, tasks, \
                              health, failed_units, created_by, created_at, expires_at, \
-                             preview_id, reaches_database) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?) RETURNING id",
+                             preview_id, reaches_database, gpu) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', ?, ?, ?, ?, ?, ?) RETURNING id",
     )
     .bind(new.kind.as_str())
     .bind(slot.get())
@@ -391,6 +396,7 @@ async fn insert(connection: &mut SqliteConnection, new: &NewBerth, slot: Slot) -
     .bind(new.expires_at.map(Timestamp::as_millisecond))
     .bind(new.preview.map(PreviewId::get))
     .bind(new.reaches_database)
+    .bind(new.gpu.as_ref().map(|gpu| serde_json::to_string(gpu).expect("a GPU is plain data")))
     .fetch_one(connection)
     .await?;
     row.try_get(0)

@@ -19,11 +19,12 @@ const APPLICATION_ID: i64 = 0x4265_7274;
 
 /// One after the other; the schema's version is how many have been applied.
 /// What has been released is never edited.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/0001_agents.sql"),
     include_str!("../../migrations/0002_previews.sql"),
     include_str!("../../migrations/0003_lanes.sql"),
     include_str!("../../migrations/0004_answers.sql"),
+    include_str!("../../migrations/0005_gpu.sql"),
 ];
 
 /// The header and the least page of a database. SQLite takes less than a header

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use berth_core::{Health, Kind};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
@@ -101,6 +102,15 @@ impl<'r> Fields<'r> {
             .into_iter()
             .find(|health| health_word(*health) == word)
             .ok_or_else(|| self.refuse("health", no_word(word, "health")))
+    }
+
+    /// A value that is kept as JSON, or nothing.
+    pub(super) fn json_if_any<T: DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StateError> {
+        let json: Option<&str> = self.value(column)?;
+        json.map(|json| serde_json::from_str(json).map_err(|error| self.refuse(column, error))).transpose()
     }
 
     /// A list of texts, kept as JSON.

@@ -127,6 +127,7 @@ pub(super) fn new_berth(text: &str, closure: ClosureId) -> NewBerth {
         expires_at: Some(moment(20)),
         preview: None,
         reaches_database: false,
+        gpu: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_core::{ContainerName, Limits, UnitState};
+use berth_core::{ContainerName, Gpu, Limits, UnitState};
 
 use super::{Systemd, SystemdError, limits};
 use crate::exec::ExecError;
@@ -136,6 +136,17 @@ impl Systemd for FakeSystemd {
             fs::write(folder.join(format!("50-{key}.conf")), text)
                 .expect("a test can write below its layout");
         }
+        pass(Moment::After).await
+    }
+
+    async fn allow_gpu(&self, name: ContainerName, gpu: &Gpu) -> Result<(), SystemdError> {
+        let call = format!("systemd.allow_gpu {name}");
+        let pass = async |moment| self.world.pass(&call, moment).await.map_err(SystemdError::AllowGpu);
+        pass(Moment::Before).await?;
+        let [folder, _] = limits::folders(self.world.layout(), name);
+        fs::create_dir_all(&folder).expect("a test can write below its layout");
+        let text = format!("[Service]\n{}\n", gpu.properties().join("\n"));
+        fs::write(folder.join("50-DeviceAllow.conf"), text).expect("a test can write below its layout");
         pass(Moment::After).await
     }
 

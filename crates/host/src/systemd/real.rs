@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use berth_core::{ContainerName, Layout, Limits, UnitState};
+use berth_core::{ContainerName, Gpu, Layout, Limits, UnitState};
 
 use super::{Systemd, SystemdError, journal, limits, units};
 use crate::exec::{ExecError, Exit, Invocation, Output};
@@ -67,6 +67,10 @@ impl Systemd for SystemdUnits {
 
     async fn set_limits(&self, name: ContainerName, limits: &Limits) -> Result<(), SystemdError> {
         limits_invocation(name, limits).run().await.map(drop).map_err(SystemdError::SetLimits)
+    }
+
+    async fn allow_gpu(&self, name: ContainerName, gpu: &Gpu) -> Result<(), SystemdError> {
+        gpu_invocation(name, gpu).run().await.map(drop).map_err(SystemdError::AllowGpu)
     }
 
     async fn revert(&self, name: ContainerName) -> Result<(), SystemdError> {
@@ -152,6 +156,15 @@ fn limits_invocation(name: ContainerName, limits: &Limits) -> Invocation {
         .arg(name.unit())
         .args(limits.properties())
         .aim(format!("limit container {name}"))
+}
+
+/// systemd adds to the unit's list of devices what is not in it yet, so that a
+/// second time changes nothing.
+fn gpu_invocation(name: ContainerName, gpu: &Gpu) -> Invocation {
+    systemctl("set-property")
+        .arg(name.unit())
+        .args(gpu.properties())
+        .aim(format!("let container {name} use the GPU"))
 }
 
 fn sync_invocation() -> Invocation {

@@ -60,6 +60,7 @@ fn text(preview: &PreviewView, now: Timestamp) -> String {
     let limits = &preview.limits;
     let limits = format!("{} of memory, {} CPUs, {} tasks", limits.memory, limits.cpus, limits.tasks);
     row("limits", Some(limits));
+    row("gpu", preview.gpu.as_ref().map(ToString::to_string));
     row("secrets", Some(secrets(preview).to_owned()));
     row("created", Some(format!("{} by {}", ago(preview.created_at), preview.created_by)));
     row("expires", Some(expiry(preview.expires_at, now)));

@@ -31,6 +31,7 @@ pub(super) fn preview(slug: &str) -> PreviewView {
         services: vec!["migrate.service".to_owned(), "web.service".to_owned()],
         database: Some("berth_d42".to_owned()),
         limits: Config::parse("").expect("the defaults").agent.limits,
+        gpu: Some(Config::parse("[gpu]\n").expect("the defaults").gpu.expect("a GPU").gpu),
         is_trusted: true,
         created_at: "2026-11-20T16:38:00Z".parse().expect("a time"),
         created_by: "ada".to_owned(),
@@ -53,6 +54,7 @@ pub(super) fn failed(slug: &str) -> PreviewView {
         closure: None,
         services: Vec::new(),
         database: None,
+        gpu: None,
         is_trusted: false,
         expires_at: None,
         ..preview(slug)

@@ -64,9 +64,16 @@ impl Bed {
         name: &str,
         interrupt: &Interrupt,
     ) -> Result<BerthRecord, AgentError> {
+        create(&self.host, self.options(name, false), &by(), &Silent, interrupt).await
+    }
+
+    pub(super) async fn create_with_gpu(&self, name: &str) -> Result<BerthRecord, AgentError> {
+        create(&self.host, self.options(name, true), &by(), &Silent, &never()).await
+    }
+
+    pub(super) fn options(&self, name: &str, gpu: bool) -> CreateOptions {
         let limits = self.host.config.agent.limits;
-        let options = CreateOptions { name: self::name(name), ttl: None, limits, wait: true };
-        create(&self.host, options, &by(), &Silent, interrupt).await
+        CreateOptions { name: self::name(name), ttl: None, limits, gpu, wait: true }
     }
 
     pub(super) async fn destroy(&self, name: &str) -> Result<Destroyed, AgentError> {

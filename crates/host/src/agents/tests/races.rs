@@ -68,6 +68,7 @@ async fn the_databases_are_open_to_those_who_have_the_right_on_record_and_to_no_
         expires_at: None,
         preview: None,
         reaches_database: true,
+        gpu: None,
     };
     let other = bed.host.state.reserve(other, bed.host.config.subnet).await.expect("reserved");
     let pin = |record| firewall_table::pin_of(&bed.host, record).expect("a slot of the subnet");

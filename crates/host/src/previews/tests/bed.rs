@@ -181,7 +181,8 @@ impl Bed {
         let installable = format!("{}#{AGENT}", self.host.config.closures);
         self.world.flake_builds(&installable, Ok(system(9)));
         let limits = self.host.config.agent.limits;
-        let options = agents::CreateOptions { name: name("agent"), ttl: None, limits, wait: true };
+        let options =
+            agents::CreateOptions { name: name("agent"), ttl: None, limits, gpu: false, wait: true };
         Box::pin(agents::create(&self.host, options, &by(), &Silent, &never())).await
     }
 

@@ -46,6 +46,7 @@ async fn what_was_reserved_is_read_back_whole() {
         expires_at: Some(moment(20)),
         preview: None,
         reaches_database: false,
+        gpu: None,
     };
     assert_eq!(reserved, expected);
     assert_eq!(state.berth_named(Kind::Agent, &name("fix-login")).await.unwrap(), Some(expected.clone()));

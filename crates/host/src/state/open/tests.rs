@@ -198,7 +198,7 @@ async fn a_newer_schema_is_left_alone() {
     home.sql("PRAGMA user_version = 7").await;
     assert_eq!(
         refusal(&home).await,
-        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 4; \
+        "the state database `DB` is damaged: a newer Berth has given it schema 7, and this one knows schema 5; \
          use the newer Berth again, or restore the backup from before its first start"
     );
 }

@@ -113,6 +113,7 @@ async fn a_database_of_agents_alone_loses_nothing() {
         expires_at: None,
         preview: None,
         reaches_database: false,
+        gpu: None,
     };
     assert_eq!(berths[0], running);
     let paused = &berths[1];
