@@ -1,5 +1,6 @@
-# `nix flake check`. What needs no Nix store is in `./dev test` too; VM tests are
-# here alone, as they boot what is built.
+# `nix flake check`. VM tests are here alone, as they boot what is built. Golden
+# files, combinations of switches and refusals are in `./dev test nixos` alone:
+# they belong to one nixpkgs, and are too many systems for one evaluation.
 { flake, pkgs }:
 let
   inherit (pkgs) lib;
@@ -55,6 +56,24 @@ let
     pkgs.writeText "berth-evaluated-${name}" (builtins.unsafeDiscardStringContext toplevel.drvPath)
   ) (flake.nixosConfigurations // import ./template.nix { inherit flake; });
 
+  # Options that docs/reference/options.md lacks, or describes otherwise, and
+  # what it has that is none. `./dev test nixos --update` writes it.
+  staleOptions =
+    let
+      sections = import ./options-doc.nix { inherit (flake.inputs) nixpkgs disko; };
+      options = lib.concatMap (section: section.options) sections;
+      page = lib.splitString "\n### `" (builtins.readFile ../docs/reference/options.md);
+      described = lib.listToAttrs (
+        map (text: lib.nameValuePair (lib.head (lib.splitString "`" text)) text) (lib.tail page)
+      );
+      isStale =
+        option:
+        !lib.hasPrefix "${option.name}`\n\n${lib.trim (toString option.description)}\n"
+          described.${option.name} or "";
+      names = map (option: option.name);
+    in
+    names (lib.filter isStale options) ++ lib.subtractLists (names options) (lib.attrNames described);
+
   # A file in nix/tests is a test: a module of the NixOS test framework. Each
   # gets `berth`, this flake, and all its machines have the host's modules.
   vmTests =
@@ -79,7 +98,6 @@ let
     "berth-agent"
     "berth-core"
     "berth-daemon"
-    "berth-github-double"
     "berth-preview"
     "berth-term"
     "berth-webhook"
@@ -109,6 +127,7 @@ in
   nix-format = nixFiles "nix-format" [ pkgs.nixfmt ] "find . -name '*.nix' -exec nixfmt --check {} +";
   nix-dead-code = nixFiles "nix-dead-code" [ pkgs.deadnix ] "deadnix --fail .";
   nix-helpers = evaluated "nix-helpers" (import ./lib/tests.nix);
+  option-docs = evaluated "option-docs" staleOptions;
 }
 // lib.mapAttrs' (name: lib.nameValuePair "evaluates-${name}") hosts
 # The closures flake of a VM is this flake, whose `nixosConfigurations.agent` is
