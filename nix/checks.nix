@@ -110,7 +110,6 @@ in
     cargo "unit-tests"
       [
         pkgs.caddy
-        pkgs.dash
         pkgs.git
       ]
       ''
