@@ -1,16 +1,12 @@
 # The host: imports every module of `services.berth`.
 { lib, ... }:
-let
-  present = lib.filter builtins.pathExists;
-in
 {
-  imports = present [
+  imports = [
     ./build-egress.nix
     ./caddy.nix
     ./containers.nix
     ./daemon.nix
     ./firewall.nix
-    ./gpu.nix
     ./network.nix
     ./nix-daemon.nix
     ./operators.nix
@@ -19,5 +15,6 @@ in
     ./settings.nix
     ./state.nix
     ./webhook.nix
-  ];
+  ]
+  ++ lib.optional (builtins.pathExists ./gpu.nix) ./gpu.nix;
 }
