@@ -20,12 +20,12 @@ let
     };
 
   isOurs =
-    name: lib.hasPrefix "berth" name || lib.hasPrefix "preview-webhook" name || lib.elem name others;
-  # Units of NixOS that Berth adds to.
-  others = [
-    "caddy.service"
-    "container@.service"
-  ];
+    config: name:
+    lib.hasPrefix "berth" name
+    || lib.hasPrefix "preview-webhook" name
+    # Of NixOS, and Berth adds to them.
+    || name == "container@.service"
+    || (name == "caddy.service" && config.services.caddy.enable);
 
   ofDerivation = name: value: {
     drvs = lib.attrNames (builtins.getContext value);
@@ -85,7 +85,7 @@ let
     { config, options, ... }:
     let
       cfg = config.services.berth;
-      units = lib.filterAttrs (name: unit: isOurs name && unit.enable) config.systemd.units;
+      units = lib.filterAttrs (name: unit: isOurs config name && unit.enable) config.systemd.units;
       etc = config.environment.etc;
     in
     {

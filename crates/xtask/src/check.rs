@@ -4,9 +4,10 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::{docs, nix, step};
+use crate::{docs, golden, nix, step};
 
-/// Format, shell scripts, Nix files, lints, unit tests, generated reference.
+/// Format, shell scripts, Nix files, lints, unit tests, golden files, generated
+/// reference.
 pub(crate) fn run() -> Result<ExitCode> {
     step::run("format", Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]))?;
     step::run("shell scripts", &mut shellcheck()?)?;
@@ -19,6 +20,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         "unit tests of the test host",
         &mut step::cargo(&["test", "--quiet", "--package", "berth-testhost", "--lib"]),
     )?;
+    golden::check()?;
     docs::check()?;
     Ok(ExitCode::SUCCESS)
 }

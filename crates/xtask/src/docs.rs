@@ -1,7 +1,4 @@
-//! `docs`: the reference that is generated from the programs themselves, and the
-//! files that pages show.
-
-mod quoted;
+//! `docs`: the reference that is generated from the programs themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,8 +19,7 @@ pub(crate) struct Args {
 /// The programs that people call or start.
 const DOCUMENTED: [&str; 4] = ["agent", "preview", "preview-webhook", "berthd"];
 
-/// Writes `docs/reference/PROGRAM.md` from each program's own help, and the
-/// files that other pages show.
+/// Writes `docs/reference/PROGRAM.md` from each program's own help.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.check {
         check()?;
@@ -40,8 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails when the reference is not what the programs say now, or a page shows a
-/// file as it is no more.
+/// Fails when the reference is not what the programs say now.
 pub(crate) fn check() -> Result<()> {
     for (path, text) in render()? {
         let found = fs::read_to_string(&path)
@@ -57,7 +52,7 @@ pub(crate) fn check() -> Result<()> {
 /// Each page with its place.
 fn render() -> Result<Vec<(PathBuf, String)>> {
     let programs = programs::build(Profile::Dev)?;
-    let mut pages = quoted::render()?;
+    let mut pages = Vec::new();
     for (name, path) in programs.iter().filter(|(name, _)| DOCUMENTED.contains(name)) {
         let page = step::checkout().join(format!("docs/reference/{name}.md"));
         pages.push((page, page_of(name, path)?));

@@ -13,15 +13,11 @@ use crate::github::{GITHUB, GitHub, PullRequest};
 use crate::preview_host::{DOMAIN, PreviewHost};
 use crate::{json, preview};
 
-/// Their units, as an operator installs them.
-const UNITS: [(&str, &str); 4] = [
-    ("preview-webhook.socket", include_str!("units/preview-webhook.socket")),
-    ("preview-webhook-metrics.socket", include_str!("units/preview-webhook-metrics.socket")),
-    ("preview-webhook.service", include_str!("units/preview-webhook.service")),
-    ("berthd.service", include_str!("units/berthd.service")),
-];
 const PROGRAMS: [&str; 3] = ["preview-webhook", "berthd", "github-double"];
+/// Their units, which Berth's NixOS modules have on the host already (tests/golden).
 const SOCKETS: [&str; 2] = ["preview-webhook.socket", "preview-webhook-metrics.socket"];
+/// What else the modules start, and what berthd would make good otherwise.
+const FIREWALLS: [&str; 2] = ["berth-firewall.service", "berth-build-egress.service"];
 
 /// What deliveries are signed with.
 pub const WEBHOOK_SECRET: &str = "webhook-secret-that-nobody-may-see";
@@ -241,13 +237,11 @@ pub fn follow_pulls(host: &TestHost, preview_lines: &str, daemon_lines: &str) ->
     host.write_file(SECRET_FILE, WEBHOOK_SECRET, 0o600);
     host.write_file(APP_KEY_FILE, APP_KEY, 0o600);
     configure(host, preview_lines, daemon_lines);
-    for (unit, text) in UNITS {
-        host.write_file(&format!("/etc/systemd/system/{unit}"), text, 0o644);
-    }
+    host.command("systemctl").args(["enable", "--quiet", "--now"]).args(FIREWALLS).ok();
     let github = GitHub::start(host);
     host.command("systemctl").args(["enable", "--quiet", "--now"]).args(SOCKETS).ok();
-    host.command("systemctl").args(["start", "preview-webhook.service"]).ok();
-    host.command("systemctl").args(["enable", "--quiet", "--now", "berthd.service"]).ok();
+    let services = ["preview-webhook.service", "berthd.service"];
+    host.command("systemctl").args(["enable", "--quiet", "--now"]).args(services).ok();
     github.deliver(PullHost::hooks());
     github
 }

@@ -22,23 +22,8 @@ const PLANT: &str = include_str!("programs/plant_in_spool.sh");
 const OPENED: &str = include_str!("../../../crates/core/src/delivery/fixtures/pull_request.opened.json");
 const PING: &str = include_str!("../../../crates/core/src/delivery/fixtures/ping.json");
 
-/// What an operator adds to the Caddyfile; see docs/pull-requests.md.
-const SITE: &str = "
-webhook.preview.test {
-	tls internal
-	handle /webhook/github {
-		reverse_proxy 127.0.0.1:9000
-	}
-	handle {
-		respond 404
-	}
-}
-";
-
 fn host() -> PullHost {
     let host = PullHost::boot("webhook");
-    host.command("tee").args(["-a", "/etc/caddy/Caddyfile"]).stdin(SITE).ok();
-    host.command("systemctl").args(["reload", "caddy"]).ok();
     let ready = json(&[("method", "HEAD"), ("path", "/")]);
     wait_until(SOON, "Caddy has a certificate", || run(&host, std::slice::from_ref(&ready)).is_some());
     host

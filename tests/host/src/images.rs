@@ -16,6 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::apt_sources::{AptSources, SUITE};
 use crate::cache::Cache;
+use crate::golden::{self, Placed};
 use crate::state::folders_in_use;
 
 /// Documentation and translations that no test reads.
@@ -55,10 +56,11 @@ impl Images {
         remove_unfinished(cache)?;
 
         let (host_base, guest_base) = ensure_bases(cache, progress)?;
-        let image = cache.image(&image_key(&host_base, &guest_base)?);
+        let golden = golden::placed(&host_base)?;
+        let image = cache.image(&image_key(&host_base, &guest_base, &golden)?);
         if !image.exists() {
             progress("setting up the host and the guests' store (10 s)");
-            build_atomically(&image, |unfinished| build_image(&host_base, &guest_base, unfinished))?;
+            build_atomically(&image, |unfinished| build_image(&host_base, &guest_base, &golden, unfinished))?;
         }
         let folders = vec![host_base.clone(), guest_base, image.clone()];
         remove_unused(cache, &folders)?;
@@ -215,12 +217,16 @@ fn apt_transport_options() -> Result<Vec<String>> {
         .collect())
 }
 
-fn build_image(host_base: &Path, guest_base: &Path, target: &Path) -> Result<()> {
+fn build_image(host_base: &Path, guest_base: &Path, golden: &[Placed], target: &Path) -> Result<()> {
     let assets = assets();
+    let staged = target.join(".golden");
+    golden::write(golden, &staged)?;
     let mut command = contained("bash");
     command.arg(assets.join("build/image.sh"));
-    command.args([host_base, guest_base, &assets, target]);
-    run(&mut command, "set up the host's image")
+    command.args([host_base, guest_base, &assets, &staged, target]);
+    run(&mut command, "set up the host's image")?;
+    fs::remove_dir_all(staged)?;
+    Ok(())
 }
 
 /// A program that dies with us, however we end, and takes its processes and
@@ -249,9 +255,10 @@ fn run(command: &mut Command, aim: &str) -> Result<()> {
     Ok(())
 }
 
-/// A hash of the bases and of every asset that enters the image.
-fn image_key(host_base: &Path, guest_base: &Path) -> Result<String> {
-    let mut inputs = Vec::new();
+/// A hash of the bases, of every asset and of every golden file that enters the
+/// image.
+fn image_key(host_base: &Path, guest_base: &Path, golden: &[Placed]) -> Result<String> {
+    let mut inputs = golden::identity(golden).into_bytes();
     for base in [host_base, guest_base] {
         inputs.extend_from_slice(base.file_name().expect("a base has a name").as_encoded_bytes());
     }

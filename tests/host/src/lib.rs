@@ -16,6 +16,7 @@ mod cache;
 mod cgroup;
 mod command;
 mod files;
+mod golden;
 mod images;
 mod leftovers;
 mod options;

@@ -35,11 +35,9 @@ pub(super) fn run(bed: &Bed) -> Result<Report> {
         }
     }
     let summary = format!("{} of {}", fresh.len(), examples.join(", "));
-    if !problems.is_empty() {
-        return Ok(Report { summary, problems });
-    }
+    let is_whole = problems.is_empty();
     if bed.update {
-        return Ok(Report { summary: format!("{summary}; {}", update(&fresh)?), problems });
+        return Ok(Report { summary: format!("{summary}; {}", update(&fresh, is_whole)?), problems });
     }
     for (path, text) in &fresh {
         match fs::read_to_string(path) {
@@ -50,7 +48,7 @@ pub(super) fn run(bed: &Bed) -> Result<Report> {
             Err(_) => problems.push(format!("{} is missing", shown(path))),
         }
     }
-    let gone = there()?.into_iter().filter(|path| !fresh.contains_key(path));
+    let gone = there()?.into_iter().filter(|path| is_whole && !fresh.contains_key(path));
     problems.extend(gone.map(|path| format!("{} is no more", shown(&path))));
     if !problems.is_empty() {
         problems.push("if that is meant: `./dev test nixos --update`".to_owned());
@@ -79,9 +77,10 @@ fn tidy(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-fn update(fresh: &BTreeMap<PathBuf, String>) -> Result<String> {
+/// Writes what is new; only the whole tells what is no more.
+fn update(fresh: &BTreeMap<PathBuf, String>, is_whole: bool) -> Result<String> {
     let (mut written, mut removed) = (0, 0);
-    for path in there()?.iter().filter(|path| !fresh.contains_key(*path)) {
+    for path in there()?.iter().filter(|path| is_whole && !fresh.contains_key(*path)) {
         fs::remove_file(path)?;
         removed += 1;
     }

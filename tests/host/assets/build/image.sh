@@ -2,11 +2,12 @@
 # Builds what a boot needs on top of the two base file systems: the layer with
 # the host's set-up, and the Nix store with the guests.
 #
-# Call: unshare --mount image.sh HOST_BASE GUEST_BASE ASSETS OUT
+# Call: unshare --mount image.sh HOST_BASE GUEST_BASE ASSETS GOLDEN OUT, where GOLDEN
+# is what Berth's NixOS modules install, as files of the host.
 # All mounts die with the mount namespace.
 set -euo pipefail
 
-host_base=$1 guest_base=$2 assets=$3 out=$4
+host_base=$1 guest_base=$2 assets=$3 golden=$4 out=$5
 
 # A newer Caddy than Debian's, from wherever this machine gets Python packages.
 newer_caddy() {
@@ -35,9 +36,10 @@ mount -t tmpfs tmpfs "$root/run"
 
 # The checkout's owner and umask must not matter.
 cp -r --no-preserve=ownership "$assets/host/." "$root/"
+cp -r --no-preserve=ownership "$golden/." "$root/"
 chown -R root:root "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost"
 chmod -R u=rwX,go=rX "$root/etc/berth-testhost" "$root/usr/lib/berth-testhost" \
-  "$root/etc/systemd/system" "$root/etc/tmpfiles.d" "$root/etc/nix" "$root/etc/caddy" "$root/etc"/{resolv.conf,hostname,hosts}
+  "$root/etc/systemd/system" "$root/etc/tmpfiles.d" "$root/etc/sysctl.d" "$root/etc/nix" "$root/etc/caddy" "$root/etc"/{resolv.conf,hostname,hosts}
 chmod 0440 "$root/etc/sudoers.d/berth"
 chmod 0755 "$root/usr/bin/nixos-container"
 

@@ -45,9 +45,10 @@ units() {
     sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount \
     sys-kernel-tracing.mount e2scrub_reap.service systemd-machine-id-commit.service
   systemctl enable -q ssh.service nix-daemon.socket \
-    berth-testhost-network.service berth-testhost-resolver.service \
+    berth-testhost-network.service berth-services-address.service berth-testhost-resolver.service \
     berth-testhost-{forge,internet,lan,metadata,service}.socket
   systemctl set-default -q multi-user.target
+  visudo --quiet --check
   # A fresh id at every boot.
   : >/etc/machine-id
 }
