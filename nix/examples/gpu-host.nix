@@ -5,5 +5,5 @@
     ../../modules/nvidia.nix
   ];
 
-  services.berth.gpu.enable = true;
+  services.berth.nvidia.enable = true;
 }
