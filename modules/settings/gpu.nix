@@ -5,10 +5,8 @@ let
 
   # Names that GPUs have, as the guard accepts them: with these binds a disk or
   # memory of the host never comes into a container.
-  deviceNode =
-    matching '''device node of a GPU, such as "/dev/nvidia0" or "/dev/dri/renderD128"'''
-      "/dev/(nvidia[a-z0-9-]+|nvidia-caps/nvidia-cap[0-9]+|dri/(card|renderD)[0-9]+|kfd)";
-  folder = matching '''absolute path of plain characters, such as "/run/opengl-driver"''' "(/[A-Za-z0-9_.+-]+)+";
+  deviceNode = matching ''device node of a GPU, such as "/dev/nvidia0" or "/dev/dri/renderD128"'' "/dev/(nvidia[a-z0-9-]+|nvidia-caps/nvidia-cap[0-9]+|dri/(card|renderD)[0-9]+|kfd)";
+  folder = matching ''absolute path of plain characters, such as "/run/opengl-driver"'' "(/[A-Za-z0-9_.+-]+)+";
 
   matching =
     description: pattern:
