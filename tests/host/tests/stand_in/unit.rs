@@ -18,7 +18,7 @@ fn the_unit_has_the_directives_of_the_real_one() {
         ("Restart", "on-failure"),
         ("RestartForceExitStatus", "133"),
         ("SuccessExitStatus", "133"),
-        ("TimeoutStartUSec", "2min"), // one minute without Berth
+        ("TimeoutStartUSec", "2min 30s"), // one minute without Berth
         ("SyslogIdentifier", &format!("container {}", plain.name)),
     ];
     for (name, value) in expected {
