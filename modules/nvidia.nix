@@ -12,8 +12,9 @@ let
   isDataCentre = cfg.driver == "data-centre";
   packages = config.boot.kernelPackages.nvidiaPackages;
 
-  # What these would refuse: no module of NVIDIA is signed with a key that the
-  # kernel knows.
+  # With these a kernel that checks signatures refuses the driver: nothing signs
+  # NVIDIA's modules with a key that the kernel knows. The kernels of NixOS are
+  # built without the check, so that there they would promise what is not done.
   signatureParams = lib.filter (
     param:
     lib.elem param [
@@ -111,7 +112,7 @@ in
       {
         assertion = signatureParams == [ ];
         message = ''
-          boot.kernelParams has ${toString signatureParams}: the kernel would refuse the NVIDIA modules, which are not signed. Leave it out, or set services.berth.nvidia.enable to false; docs/gpu.md tells what Secure Boot can do instead.
+          boot.kernelParams has ${toString signatureParams}, with which a kernel that checks signatures refuses the NVIDIA modules, as nothing signs them. Leave it out, or set services.berth.nvidia.enable to false; docs/gpu.md tells what Secure Boot does and does not.
         '';
       }
     ];
