@@ -1,5 +1,4 @@
 # The host: imports every module of `services.berth`.
-{ lib, ... }:
 {
   imports = [
     ./build-egress.nix
@@ -15,6 +14,5 @@
     ./settings.nix
     ./state.nix
     ./webhook.nix
-  ]
-  ++ lib.optional (builtins.pathExists ./gpu.nix) ./gpu.nix;
+  ];
 }

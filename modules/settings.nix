@@ -22,6 +22,8 @@ let
       "source"
       "owner"
       "mode"
+      "devices"
+      "driver"
       "repositories"
       "certificate"
       "key"
@@ -103,9 +105,9 @@ in
     ./settings/daemon.nix
     ./settings/deadlines.nix
     ./settings/github.nix
+    ./settings/gpu.nix
     ./settings/preview.nix
-  ]
-  ++ lib.optional (builtins.pathExists ./settings/gpu.nix) ./settings/gpu.nix;
+  ];
 
   options.services.berth = {
     settings = {
