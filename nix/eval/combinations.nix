@@ -61,7 +61,7 @@ let
     nvidia = {
       nvidia = {
         imports = [ ../../modules/nvidia.nix ];
-        services.berth.gpu.enable = true;
+        services.berth.nvidia.enable = true;
       };
       no-nvidia = { };
     };
@@ -116,6 +116,16 @@ let
     agents-only = [ ];
     agents-only_nftables = [ switches.firewall.nftables ];
     agents-only_nvidia = [ switches.nvidia.nvidia ];
+    data-centre = [
+      switches.nvidia.nvidia
+      {
+        services.berth.nvidia = {
+          driver = "data-centre";
+          fabricManager = true;
+          cards = 8;
+        };
+      }
+    ];
     # Evaluates for the other platform too.
     aarch64 = withAll { nixpkgs.hostPlatform = "aarch64-linux"; };
 

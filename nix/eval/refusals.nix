@@ -395,6 +395,37 @@ in
           daemon.spool = "/srv/spool";
         };
 
+    # GPUs.
+    fabricManagerOfAnotherDriver =
+      case
+        "services[.]berth[.]nvidia[.]fabricManager is true and services[.]berth[.]nvidia[.]driver is \"open\""
+        {
+          imports = [ ../../modules/nvidia.nix ];
+          services.berth.nvidia = {
+            enable = true;
+            fabricManager = true;
+          };
+        };
+    driverIsUnknown = case (notA "nvidia[.]driver" "one of") {
+      imports = [ ../../modules/nvidia.nix ];
+      services.berth.nvidia = {
+        enable = true;
+        driver = "nouveau";
+      };
+    };
+    driverThatTheKernelRefuses =
+      case
+        "boot[.]kernelParams has lockdown=integrity, with which a kernel that checks signatures refuses the NVIDIA"
+        {
+          imports = [ ../../modules/nvidia.nix ];
+          services.berth.nvidia.enable = true;
+          boot.kernelParams = [ "lockdown=integrity" ];
+        };
+
+    gpuIsADisk = setting (notA "settings[.]gpu[.]devices[.].*" "device node of a GPU") {
+      gpu.devices = [ "/dev/sda" ];
+    };
+
     # The rest of the host.
     operatorsWithoutSudo =
       case "services[.]berth[.]operators is \\[\"ada\"\\], and they call .* through sudo"
