@@ -22,8 +22,6 @@ let
       "source"
       "owner"
       "mode"
-      "devices"
-      "driver"
       "repositories"
       "certificate"
       "key"
