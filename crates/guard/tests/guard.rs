@@ -300,6 +300,24 @@ fn a_configuration_that_does_not_shut_in_is_refused() {
 }
 
 #[test]
+fn the_nodes_of_a_gpu_pass_and_no_other_bind_that_can_be_written_to() {
+    let with = |bind: &str| {
+        let world = World::new();
+        let text = conf().render().replacen("--settings=no", &format!("--settings=no {bind}"), 1);
+        fs::write(world.layout.conf(name()), text).unwrap();
+        world.refusals()
+    };
+    for bind in ["--bind=/dev/nvidia0", "--bind=/dev/dri/renderD128", "--bind-ro=/x:/run/opengl-driver"] {
+        assert_eq!(with(bind), [""; 0], "{bind}");
+    }
+    for bind in
+        ["--bind=/dev/sda", "--bind=/dev/nvidia0:/dev/sda", "--bind=/dev", "--bind=/run/opengl-driver"]
+    {
+        assert_eq!(with(bind).len(), 1, "{bind}");
+    }
+}
+
+#[test]
 fn a_configuration_that_others_can_write_or_that_is_absent_is_refused() {
     let world = World::new();
     let path = world.layout.conf(name());

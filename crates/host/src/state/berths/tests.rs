@@ -68,6 +68,22 @@ async fn what_was_reserved_is_read_back_whole() {
 }
 
 #[tokio::test]
+async fn a_gpu_is_read_back_and_one_that_no_berth_writes_is_refused() {
+    let home = Home::new();
+    let state = home.state().await;
+    let closure = closure(&home, &state).await;
+    let devices = ["/dev/nvidia0", "/dev/nvidiactl"].map(|path| path.parse().unwrap());
+    let gpu = Gpu { devices: devices.into(), driver: "/run/opengl-driver".parse().unwrap() };
+    let new = NewBerth { gpu: Some(gpu.clone()), ..new_berth("train", closure) };
+    assert_eq!(state.reserve(new, subnet(NET)).await.unwrap().gpu, Some(gpu));
+    home.settle(state).await;
+
+    home.sql(r#"UPDATE berths SET gpu = '{"devices":["/dev/sda"],"driver":"/run/x"}'"#).await;
+    let error = home.state().await.berths(None).await.unwrap_err().to_string();
+    assert!(error.contains("`/dev/sda` is no device node of a GPU"), "{error}");
+}
+
+#[tokio::test]
 async fn both_kinds_share_the_slots_and_not_the_names() {
     let home = Home::new();
     let state = home.state().await;
