@@ -131,7 +131,11 @@ in
             message = "services.caddy.virtualHosts: `*.${preview.domain}` is the site of the previews: take another name";
           }
           {
-            assertion = !isAcme || config.systemd.services.caddy.serviceConfig.EnvironmentFile or [ ] != [ ];
+            # That the variable has no name is told by `settings`.
+            assertion =
+              !isAcme
+              || preview.tls.token_variable == null
+              || config.systemd.services.caddy.serviceConfig.EnvironmentFile or [ ] != [ ];
             message = "services.berth.caddy.environmentFile: Caddy gets no `${toString preview.tls.token_variable}`, which services.berth.settings.preview.tls.token_variable names: set it to a file with that variable";
           }
         ]
