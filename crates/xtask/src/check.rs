@@ -34,6 +34,7 @@ fn shellcheck() -> Result<Command> {
         .context("git did not start")?;
     let scripts = String::from_utf8(listed.stdout)?;
     let mut command = Command::new("shellcheck");
-    command.arg("--").args(scripts.lines());
+    // What a script takes from files beside it is looked at too.
+    command.args(["--external-sources", "--source-path=SCRIPTDIR", "--"]).args(scripts.lines());
     Ok(command)
 }

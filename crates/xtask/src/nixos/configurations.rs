@@ -16,6 +16,9 @@ struct System {
     drv: String,
 }
 
+/// So many are named.
+const FEW: usize = 10;
+
 /// Every `nixosConfigurations` of the flake.
 pub(super) fn of_flake(bed: &Bed) -> Result<Report> {
     systems(bed, "nix/eval/configurations.nix")
@@ -44,7 +47,10 @@ fn systems(bed: &Bed, file: &str) -> Result<Report> {
             Err(error) => problems.push(format!("{name}: {error:#}")),
         }
     }
-    let summary = format!("{} evaluated, {warnings} warnings: {}", names.len(), names.join(" "));
+    let mut summary = format!("{} evaluated, {warnings} warnings", names.len());
+    if names.len() <= FEW {
+        summary += &format!(": {}", names.join(" "));
+    }
     Ok(Report { summary, problems })
 }
 
