@@ -74,7 +74,7 @@ mod tests {
         error: `/etc/berth/berth.toml` cannot be used
           because: the configuration has 2 problems:
               `subnet`: `10.0.0.0/8` is a /8: take a /16 (32,512 berths) to a /24 (127 berths)
-              `colour`: is unknown; known here are `subnet`, `closures`, `public_host`, `ownership`, `agent`, `preview`, `github`, `daemon`, `deadlines`
+              `colour`: is unknown; known here are `subnet`, `closures`, `public_host`, `ownership`, `agent`, `preview`, `github`, `gpu`, `daemon`, `deadlines`
         ");
     }
 }
