@@ -89,22 +89,33 @@ impl Tools {
 impl Host {
     /// The real host: opens the state database and makes it if need be.
     ///
-    /// Where it would have to be made although there are containers it was
-    /// lost, or its file system is not mounted. An empty one in its place would
-    /// let reconcile remove them all, so that takes a word of a person.
+    /// Where it would have to be made although there are containers, or
+    /// databases of previews, it was lost or its file system is not mounted. An
+    /// empty one in its place would let reconcile remove them all, so that takes
+    /// a word of a person.
     pub async fn open(layout: Layout, config: Config, lost: LostRecords) -> Result<Self, OpenError> {
         let tools = Tools::real(&layout, &config);
         if lost == LostRecords::Refuse && !layout.database().exists() {
-            let containers = tools.containers.list()?;
-            if !containers.is_empty() {
-                let containers = containers.iter().map(ToString::to_string).collect();
-                return Err(OpenError::Lost { database: layout.database(), containers });
+            let found = left_of_records(&tools, &config).await?;
+            if !found.is_empty() {
+                return Err(OpenError::Lost { database: layout.database(), found });
             }
         }
         let state = State::open(&layout).await?;
         let locks = Locks::new(&layout);
         Ok(Self { layout, config, state, locks, tools, now: Timestamp::now })
     }
+}
+
+/// What only records can have made: containers and databases. A PostgreSQL that
+/// does not answer is taken for one without: a new host may have none yet.
+pub(crate) async fn left_of_records(tools: &Tools, config: &Config) -> Result<Vec<String>, OpenError> {
+    let mut found: Vec<String> = tools.containers.list()?.iter().map(ToString::to_string).collect();
+    if config.preview.is_some() {
+        let databases = tools.postgres.list().await.unwrap_or_default();
+        found.extend(databases.iter().map(|id| id.database()));
+    }
+    Ok(found)
 }
 
 impl Host {
@@ -119,12 +130,12 @@ impl Host {
     }
 }
 
-/// What to do where there are containers and no records of them.
+/// What to do where there are containers or databases and no records of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostRecords {
     /// Do nothing at all.
     Refuse,
-    /// Begin with empty records: the containers belong to nobody any more.
+    /// Begin with empty records: what there is belongs to nobody any more.
     GiveUp,
 }
 
@@ -137,18 +148,18 @@ pub enum OpenError {
     /// The containers could not be listed.
     #[error(transparent)]
     Containers(#[from] ContainersError),
-    /// There are containers and no records of them.
+    /// There are containers or databases and no records of them.
     #[error(
         "the records are lost: `{}` does not exist, and the host has {}; mount or restore it, \
-         or remove these containers with `agent doctor --fix --give-up`",
+         or remove all of that with `agent doctor --fix --give-up`",
         database.display(),
-        containers.join(", ")
+        found.join(", ")
     )]
     Lost {
         /// Where they should be.
         database: PathBuf,
-        /// The containers.
-        containers: Vec<String>,
+        /// The containers and databases.
+        found: Vec<String>,
     },
 }
 
@@ -184,7 +195,7 @@ mod tests {
             error.to_string(),
             format!(
                 "the records are lost: `{}` does not exist, and the host has a7; mount or restore it, \
-                 or remove these containers with `agent doctor --fix --give-up`",
+                 or remove all of that with `agent doctor --fix --give-up`",
                 layout.database().display()
             )
         );

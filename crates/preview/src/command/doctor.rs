@@ -27,8 +27,8 @@ pub(crate) struct Args {
     #[arg(long)]
     fix: bool,
 
-    /// Begin with empty records if they are lost: the containers that the host
-    /// has are removed
+    /// Begin with empty records if they are lost: the containers and databases
+    /// of previews that the host has are removed
     #[arg(long, requires = "fix")]
     give_up: bool,
 

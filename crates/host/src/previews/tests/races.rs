@@ -9,6 +9,7 @@ use berth_core::{PreviewPhase, UnitState};
 use super::super::{CreateOptions, PreviewError, UpdateKind, repair, strays};
 use super::bed::{Bed, OTHER, container, name, never, options};
 use crate::agents::Destroyed;
+use crate::host::left_of_records;
 use crate::lock::LockName;
 use crate::progress::Interrupt;
 use crate::repos::Wanted;
@@ -356,4 +357,15 @@ async fn what_a_dead_process_left_at_work_is_told_until_it_ends() {
     assert_eq!(bed.reconcile().await.left, [""; 0]);
     bed.assert_serves("site-main", 1, "after the repair").await;
     bed.assert_agree("after the repair").await;
+}
+
+/// Only containers were looked at, and the databases of a host that had been
+/// set up anew were dropped before its records were back.
+#[tokio::test]
+async fn databases_without_records_are_not_taken_for_a_new_host() {
+    let bed = Bed::new().await;
+    let left = async || left_of_records(&bed.host.tools, &bed.host.config).await.expect("listed");
+    assert_eq!(left().await, [""; 0]);
+    bed.create("main").await.expect("created");
+    assert_eq!(left().await, ["p1", "berth_d1"]);
 }
