@@ -127,7 +127,10 @@ fn what_a_deployment_needs_and_is_stopped_is_named() {
     assert_eq!(two.page("/"), "visits: 1\n");
     let names = [one.slug(), two.slug(), "neither"];
     let destroyed = preview(&host, &["destroy"]).args(names).ok();
-    insta::assert_snapshot!("several_destroyed", format!("{}---\n{}", destroyed.stdout, destroyed.stderr));
+    // At once, so each is told when it is done.
+    let mut done: Vec<&str> = destroyed.stdout.lines().collect();
+    done.sort_unstable();
+    insta::assert_snapshot!("several_destroyed", format!("{}\n---\n{}", done.join("\n"), destroyed.stderr));
     assert_eq!(preview(&host, &["list", "--json"]).ok().stdout, "[]\n");
 }
 
