@@ -10,6 +10,7 @@
 let
   cfg = config.services.berth;
   egress = cfg.buildEgress;
+  hardening = import ./hardening.nix;
   nft = "${pkgs.nftables}/bin/nft";
 
   closed4 = [
@@ -117,13 +118,17 @@ in
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
       reloadIfChanged = true;
 
-      serviceConfig = {
+      serviceConfig = hardening // {
         Type = "oneshot";
         RemainAfterExit = true;
         # One transaction replaces the table.
         ExecStart = "${nft} -f ${rules}";
         ExecReload = "${nft} -f ${rules}";
         ExecStop = "${nft} delete table inet berth-build";
+
+        # Opened: the firewall.
+        CapabilityBoundingSet = "CAP_NET_ADMIN";
+        RestrictAddressFamilies = "AF_UNIX AF_NETLINK";
       };
     };
   };

@@ -3,6 +3,7 @@
 { config, lib, ... }:
 let
   cfg = config.services.berth;
+  hardening = import ./hardening.nix;
   hasNftables = config.networking.nftables.enable;
 
   # What the table itself lets containers reach on the host.
@@ -26,13 +27,21 @@ in
       partOf = [ "nftables.service" ];
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
 
-      serviceConfig = {
+      serviceConfig = hardening // {
         Type = "oneshot";
         RemainAfterExit = true;
         # One transaction replaces the table: a reload leaves no gap. It stays
         # when the unit ends, since containers go on.
         ExecStart = "${cfg.package}/bin/agent firewall load";
         ExecReload = "${cfg.package}/bin/agent firewall load";
+
+        # Opened: the firewall.
+        CapabilityBoundingSet = "CAP_NET_ADMIN";
+        RestrictAddressFamilies = "AF_UNIX AF_NETLINK";
+        # Opened: the records, which say what is pinned, and locks.
+        ReadWritePaths = "/var/lib/berth /run";
+        # Opened: all of it, as SQLite gives its files their owner.
+        SystemCallFilter = "@system-service";
       };
       # Its configuration is `berth.toml`, and another version has other rules.
       restartTriggers = [ config.environment.etc."berth/berth.toml".source ];

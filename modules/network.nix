@@ -12,6 +12,7 @@ let
   inherit (network) servicesAddress servicesInterface;
 
   subnet = import ../nix/lib/subnet.nix;
+  hardening = import ./hardening.nix;
   ip = "${pkgs.iproute2}/bin/ip";
   # Shell patterns: the containers of the operator (`ve-web`) are left alone.
   berthInterfaces = "ve-[ap][1-9]*";
@@ -95,7 +96,8 @@ in
       # The resolver is started before the basic system is up.
       unitConfig.DefaultDependencies = false;
 
-      serviceConfig = {
+      # Opened: it starts before there is a /tmp.
+      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = setAddress;
@@ -103,6 +105,10 @@ in
         # address of another subnet stays to the next boot.
         ExecReload = setAddress;
         ExecStop = "${ip} link delete ${servicesInterface}";
+
+        # Opened: interfaces and addresses.
+        CapabilityBoundingSet = "CAP_NET_ADMIN";
+        RestrictAddressFamilies = "AF_UNIX AF_NETLINK AF_INET";
       };
       reloadIfChanged = true;
     };

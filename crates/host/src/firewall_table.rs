@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use berth_core::firewall::{Pin, Pins};
-use berth_core::{ContainerName, Phase};
+use berth_core::{Config, ContainerName, Layout, Phase};
 use thiserror::Error;
 
-use crate::host::Host;
-use crate::lock::{LockError, LockName};
+use crate::host::{Host, Tools};
+use crate::lock::{LockError, LockName, Locks};
 use crate::nftables::FirewallError;
 use crate::state::{BerthRecord, StateError};
 
@@ -88,6 +88,22 @@ pub(crate) async fn is_right(host: &Host) -> Result<bool, TableError> {
     let recorded = recorded_pins(host).await?;
     let is_open = |pin: &&Pin| databases.contains(pin);
     Ok(recorded.sources.is_subset(&pins) && recorded.sources.iter().filter(is_open).eq(&recorded.databases))
+}
+
+/// Sees to it that the table is in force where there is no state database, and
+/// makes none: at boot this comes before PostgreSQL, which must be asked whether
+/// it has databases of records that were lost ([`Host::open`]). Pins that are in
+/// force stay. False where there are records.
+pub async fn load_without_records(layout: &Layout, config: &Config) -> Result<bool, TableError> {
+    let _lock = Locks::new(layout).lock(LOCK, "load the firewall", PATIENCE).await?;
+    if layout.database().exists() {
+        return Ok(false);
+    }
+    let firewall = Tools::real(layout, config).firewall;
+    if !firewall.is_current(config.subnet).await? {
+        firewall.load(config.subnet, &Pins::default()).await?;
+    }
+    Ok(true)
 }
 
 async fn load_locked(host: &Host) -> Result<(), TableError> {

@@ -12,6 +12,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     step::run("format", Command::new(env!("CARGO")).args(["fmt", "--all", "--check"]))?;
     step::run("shell scripts", &mut shellcheck()?)?;
     nix::check()?;
+    installer()?;
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets"];
     step::run("lints", step::cargo(&lints).args(["--", "--deny", "warnings"]))?;
     let tests = ["test", "--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];
@@ -23,6 +24,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     golden::check()?;
     docs::check()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What collects the values of a new server, against recorded answers; the
+/// layouts too where there is a nixpkgs to evaluate them with.
+pub(crate) fn installer() -> Result<()> {
+    step::run("initial-install", Command::new("bash").arg("initial-install/test"))
 }
 
 /// Every script that git tracks and whose first line names a shell.

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::check;
 use crate::nix::Evaluator;
 use trees::Trees;
 
@@ -57,6 +58,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         problems += report.problems.len();
     }
+    // It reads the same variables.
+    check::installer()?;
     if problems > 0 {
         bail!("{problems} problems");
     }

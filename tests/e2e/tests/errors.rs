@@ -326,6 +326,15 @@ fn lost_records_are_not_taken_for_an_empty_host_until_somebody_gives_them_up() {
     let looked = agent(&host, &["doctor", "--fix"]).run();
     assert_eq!(looked.code(), Some(1), "{looked}");
     assert!(host.command("systemctl").args(["is-active", &unit]).run().is_success());
+    // At boot the firewall comes first, and makes no empty records.
+    let pins = || host.shell("nft list table inet berth | grep -c ve-a1").run().stdout;
+    assert_ne!(pins(), "0\n", "it is pinned");
+    agent(&host, &["firewall", "load"]).ok();
+    assert_ne!(pins(), "0\n", "it goes on");
+    host.shell("nft delete table inet berth").ok();
+    agent(&host, &["firewall", "load"]).ok();
+    assert_eq!(pins(), "0\n", "the table is in force");
+    host.shell("! test -e /var/lib/berth/state/berth.db").ok();
     insta::assert_snapshot!(told(&agent(&host, &["list"]).run()));
 
     agent(&host, &["doctor", "--fix", "--give-up"]).ok();

@@ -31,13 +31,18 @@ enum Action {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
-    let host = context.host().await?;
+    context.need_root()?;
     match args.action {
         Action::Show => {
+            let host = context.host().await?;
             let pins = firewall_table::recorded_pins(&host).await?;
             stdout::print(&firewall::load_commands(host.config.subnet, &pins))?;
         }
-        Action::Load => firewall_table::load(&host).await?,
+        Action::Load => {
+            if !firewall_table::load_without_records(&context.layout, &context.config()?).await? {
+                firewall_table::load(&context.host().await?).await?;
+            }
+        }
     }
     Ok(Code::Ok.into())
 }
