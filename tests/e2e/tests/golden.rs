@@ -8,7 +8,13 @@ use berth_testhost::TestHost;
 /// Debian's, and one as current systems have it.
 const CADDYS: [&str; 2] = ["/usr/bin/caddy", "/usr/lib/berth-testhost/caddy-2.11/caddy"];
 /// The worst that `systemd-analyze security` may say of a unit, where 10 is all.
-const EXPOSURES: [(&str, f32); 2] = [("preview-webhook.service", 1.0), ("berthd.service", 4.5)];
+const EXPOSURES: [(&str, f32); 5] = [
+    ("preview-webhook.service", 1.0),
+    ("berthd.service", 4.5),
+    ("berth-firewall.service", 3.0),
+    ("berth-build-egress.service", 3.0),
+    ("berth-services-address.service", 3.0),
+];
 
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden");
