@@ -118,7 +118,9 @@ in
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
       reloadIfChanged = true;
 
-      serviceConfig = hardening // {
+      # Left out: a /tmp of its own would be there as long as the unit, and that
+      # of the host cannot be written.
+      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
         Type = "oneshot";
         RemainAfterExit = true;
         # One transaction replaces the table.

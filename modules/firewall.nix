@@ -27,7 +27,9 @@ in
       partOf = [ "nftables.service" ];
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
 
-      serviceConfig = hardening // {
+      # Left out: a /tmp of its own would be there as long as the unit, and that
+      # of the host cannot be written.
+      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
         Type = "oneshot";
         RemainAfterExit = true;
         # One transaction replaces the table: a reload leaves no gap. It stays

@@ -96,7 +96,7 @@ in
       # The resolver is started before the basic system is up.
       unitConfig.DefaultDependencies = false;
 
-      # Opened: it starts before there is a /tmp.
+      # Left out: it starts before there is a /tmp.
       serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
         Type = "oneshot";
         RemainAfterExit = true;

@@ -327,7 +327,7 @@ fn lost_records_are_not_taken_for_an_empty_host_until_somebody_gives_them_up() {
     assert_eq!(looked.code(), Some(1), "{looked}");
     assert!(host.command("systemctl").args(["is-active", &unit]).run().is_success());
     // At boot the firewall comes first, and makes no empty records.
-    let pins = || host.shell("nft list table inet berth | grep -c ve-a1").run().stdout;
+    let pins = || host.shell("nft list table inet berth | grep -c '\"ve-a1\" \\. '").run().stdout;
     assert_ne!(pins(), "0\n", "it is pinned");
     agent(&host, &["firewall", "load"]).ok();
     assert_ne!(pins(), "0\n", "it goes on");

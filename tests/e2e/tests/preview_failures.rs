@@ -113,8 +113,8 @@ fn what_fails_with_rollback_leaves_nothing() {
     let host = HOST.get();
     let with_database = fixture("setup-fails").replacing(
         "preview-config.nix",
-        "routes = [{",
-        "database = \"host\";\n    routes = [{",
+        "routes = [",
+        "database = \"host\";\n    routes = [",
     );
     let repository = host.forge().repository("acme/rollback", with_database);
     let (one, output) = fails(&host, &repository, &["--rollback"]);

@@ -4,8 +4,11 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use berth_e2e::{Caddy, Preview, PreviewHost, Seen, fixture, preview};
+use berth_e2e::{Caddy, Preview, PreviewHost, Seen, fixture, preview, wait_until};
+
+const SOON: Duration = Duration::from_secs(30);
 
 type Life = fn(&Arc<PreviewHost>);
 const LIVES: [Life; 4] = [static_site, app_with_a_database, two_services, plain_contract];
@@ -132,7 +135,11 @@ fn two_services(host: &Arc<PreviewHost>) {
 
     let changed = fixture("two-services").replacing("echo.py", "self.headers[\"Host\"]", "\"changed\"");
     app.commit("another answer", &[("echo.py", &changed.text("echo.py"))]);
-    let seen = under_load(&one, "/api/", || assert_eq!(one.update(), "code"));
+    let seen = under_load(&one, "/api/", || {
+        assert_eq!(one.update(), "code");
+        // What answers at the root is what Berth waits for.
+        wait_until(SOON, "the other service is up", || one.get("/api/").body.contains("changed"));
+    });
     assert_restarted(&seen, &[&format!("api / {name} https\n"), "api / changed https\n"]);
 
     // Another extra host, and a prefix that stays: the routes change with the berth.
