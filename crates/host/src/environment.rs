@@ -1,7 +1,7 @@
 //! What a preview's services are told: `/etc/preview.env`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use berth_core::env_file::{EnvFile, EnvName, EnvValueError};
 use berth_core::guest::PreviewEnvironment;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::database_password::{self, DatabasePasswordError};
 use crate::private_folder::private_folder;
-use crate::replace_file::replace_file;
+use crate::replace_file::{make_file, replace_file};
 use crate::secret_file::{self, SecretFileError};
 
 /// Bytes of what is mixed into [`digest`].
@@ -130,18 +130,49 @@ fn database_url(
     )))
 }
 
+/// The salt of this host, made by whoever needs it first: several deployments
+/// may, at once, and all must have the same.
 fn salt(layout: &Layout) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
     let path = layout.digest_salt();
     let fail = |source| EnvironmentError::Salt { path: path.clone(), source };
-    match std::fs::read(&path) {
-        Ok(salt) if salt.len() == SALT_LENGTH => return Ok(Zeroizing::new(salt)),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(fail(error)),
+    if let Some(salt) = read_salt(&path).map_err(fail)? {
+        return Ok(salt);
     }
     let mut salt = Zeroizing::new(vec![0; SALT_LENGTH]);
     OsRng.try_fill_bytes(salt.as_mut_slice()).map_err(|error| fail(io::Error::other(error.to_string())))?;
     private_folder(&layout.secrets_dir()).map_err(fail)?;
-    replace_file(&path, &salt, 0o600).map_err(fail)?;
-    Ok(salt)
+    make_file(&path, &salt, 0o600).map_err(fail)?;
+    match read_salt(&path).map_err(fail)? {
+        Some(salt) => Ok(salt),
+        // A file that is none.
+        None => replace_file(&path, &salt, 0o600).map(|()| salt).map_err(fail),
+    }
+}
+
+/// Nothing if there is no salt, or something else in its place.
+fn read_salt(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    match std::fs::read(path) {
+        Ok(salt) => Ok(Some(Zeroizing::new(salt)).filter(|salt| salt.len() == SALT_LENGTH)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each had its own, and the first update of all but one made a new berth.
+    #[test]
+    fn deployments_that_make_the_salt_at_once_have_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::below(folder.path());
+        let salts: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..16).map(|_| scope.spawn(|| salt(&layout).expect("a salt"))).collect();
+            all.into_iter().map(|one| one.join().expect("ended")).collect()
+        });
+        assert!(salts.iter().all(|one| *one == salts[0]));
+        std::fs::write(layout.digest_salt(), "cut").expect("written");
+        assert_eq!(salt(&layout).expect("another"), salt(&layout).expect("the same"));
+    }
 }

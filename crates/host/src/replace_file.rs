@@ -1,4 +1,4 @@
-//! Replacing a file of the host whole or not at all.
+//! Writing a file of the host whole or not at all.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -14,14 +14,35 @@ static WRITES: AtomicU64 = AtomicU64::new(0);
 /// 0755. Of several at once the last one counts. For folders that only root writes: in a container's root use
 /// `berth_rooted`.
 pub(crate) fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    through_aside(path, content, mode, |aside| fs::rename(aside, path))
+}
+
+/// The same where there is no file yet. Of several at once the first one counts,
+/// as a link never replaces: whoever needs the content reads it afterwards.
+pub(crate) fn make_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    through_aside(path, content, mode, |aside| {
+        match fs::hard_link(aside, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::remove_file(aside)
+    })
+}
+
+fn through_aside(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    put: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{}-{write}", std::process::id()));
-    let written = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
+    let aside = folder.join(format!(".{name}.{}-{write}", std::process::id()));
+    let written = write_new(&aside, content, mode).and_then(|()| put(&aside));
     if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(&aside);
     }
     written?;
     File::open(folder)?.sync_all()
@@ -71,6 +92,26 @@ mod tests {
                 });
             }
         });
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn of_threads_that_make_one_file_at_once_the_first_one_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("salt");
+        let seen: Vec<String> = std::thread::scope(|scope| {
+            let make = |number: u32| {
+                let path = &path;
+                move || {
+                    make_file(path, number.to_string().as_bytes(), 0o600).expect("made");
+                    fs::read_to_string(path).expect("readable")
+                }
+            };
+            let all: Vec<_> = (0..16).map(|number| scope.spawn(make(number))).collect();
+            all.into_iter().map(|one| one.join().expect("ended")).collect()
+        });
+        assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
