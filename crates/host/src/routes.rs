@@ -5,9 +5,8 @@
 //! queue: each is written down as a ticket, and whoever gets the lock of the
 //! routes applies all tickets by one reload and answers those who wrote them.
 //! Only the holder touches the files that Caddy reads. While a reload runs the
-//! next tickets gather by themselves; a short pause gathers more of them, but
-//! only where there was a reload just before, so that a single change never
-//! waits.
+//! next tickets gather by themselves; a pause gathers more of them, but only
+//! where there was a reload just before, so that a single change never waits.
 //!
 //! A route file is checked by itself before it is queued. Where Caddy refuses
 //! the whole nevertheless, the files go back to what it last took, and only who
@@ -45,8 +44,10 @@ use crate::lock::{Lock, LockError, LockName, Locks};
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Changes gather after a reload that is not longer ago than this.
 const RECENT: Duration = Duration::from_secs(1);
-/// For so long.
-const GATHER: Duration = Duration::from_millis(150);
+/// For so long. A reload makes visitors connect anew, and Caddy 2.11 leaves one
+/// that shakes hands while the next reload begins with the routes of before, for
+/// as long as it stays connected: most are through by then.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// The routes of a host.
 pub struct Routes<'a> {

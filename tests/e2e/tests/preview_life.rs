@@ -3,7 +3,6 @@
 //! destroy. With the Caddy of Debian and with that of current systems.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use berth_e2e::{Caddy, Preview, PreviewHost, Seen, fixture, preview, wait_until};
@@ -13,14 +12,13 @@ const SOON: Duration = Duration::from_secs(30);
 type Life = fn(&Arc<PreviewHost>);
 const LIVES: [Life; 4] = [static_site, app_with_a_database, two_services, plain_contract];
 
+/// One after the other: a reload makes visitors connect anew, and Caddy 2.11 may
+/// leave one that does so during the next reload with the routes of before.
 fn live(name: &str, caddy: Caddy) {
     let host = Arc::new(PreviewHost::boot_with(name, caddy));
-    let shared = &host;
-    thread::scope(|scope| {
-        for life in LIVES {
-            scope.spawn(move || life(shared));
-        }
-    });
+    for life in LIVES {
+        life(&host);
+    }
     assert_eq!(preview(&host, &["list", "--json"]).ok().stdout, "[]\n");
     host.assert_clean();
 }
