@@ -93,6 +93,7 @@ fn play(host: &TestHost) -> Result<()> {
     show(host, &UPDATES)?;
     pull_requests::play(host)?;
     show(host, &END)?;
+    pull_requests::end(host);
     host.assert_clean();
     Ok(())
 }

@@ -8,7 +8,7 @@ use berth_testhost::{BootOptions, Cache, TestHost};
 use clap::Subcommand;
 
 use crate::programs::{self, Profile};
-use crate::{check, fuzz, nixos, step};
+use crate::{check, demo, fuzz, nixos, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -32,8 +32,8 @@ const HOST: &str = "test";
 const AT_ONCE: &str = "4";
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// The fast checks, a minute of fuzzing, then every end-to-end test on a freshly booted host, then
-/// a look at whether all of them left it clean.
+/// The fast checks, a minute of fuzzing, then every end-to-end test on a freshly booted host and
+/// a look at whether all of them left it clean, then the demo.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(Part::Nixos(args)) = &args.part {
         return nixos::run(args);
@@ -47,6 +47,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tested = on_host(&host);
     TestHost::down(&cache, HOST)?;
     tested?;
+    // What people try first.
+    demo::run()?;
     eprintln!("everything passed in {:.0} s", begin.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
 }

@@ -35,8 +35,12 @@ pub(super) fn play(host: &TestHost) -> Result<()> {
     pull.close();
     seen.until(&pull, "### Preview: removed");
     show(host, &[scene("", &["preview", "list"])])?;
-    host.command("systemctl").args(["stop", "berthd.service", "preview-webhook.service"]).ok();
     Ok(())
+}
+
+/// Stops both programs: what they hold while they run is no leftover.
+pub(super) fn end(host: &TestHost) {
+    host.command("systemctl").args(["stop", "berthd.service", "preview-webhook.service"]).ok();
 }
 
 /// How far somebody has read the texts of a comment.
