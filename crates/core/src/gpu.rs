@@ -103,6 +103,14 @@ impl FromStr for DeviceNode {
     }
 }
 
+impl fmt::Display for DeviceNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+text_form!(DeviceNode, DeviceNodeError);
+
 fn is_name_of_gpu(name: &str) -> bool {
     if name == "kfd" {
         return true;
@@ -150,30 +158,13 @@ impl FromStr for DriverFolder {
     }
 }
 
-macro_rules! text_form {
-    ($($path:ident, $error:ident);*) => {$(
-        impl fmt::Display for $path {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $path {
-            type Error = $error;
-
-            fn try_from(text: String) -> Result<Self, $error> {
-                text.parse()
-            }
-        }
-
-        impl From<$path> for String {
-            fn from(path: $path) -> Self {
-                path.0
-            }
-        }
-    )*};
+impl fmt::Display for DriverFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
-text_form!(DeviceNode, DeviceNodeError; DriverFolder, DriverFolderError);
+
+text_form!(DriverFolder, DriverFolderError);
 
 #[cfg(test)]
 mod tests {

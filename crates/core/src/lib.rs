@@ -14,6 +14,9 @@
 //! The way through: [`Config::parse`] → [`Slot::lowest_free`] →
 //! [`plan::create`] → (the host applies it) → [`Phase::after`].
 
+#[macro_use]
+mod text_form;
+
 pub mod closure_key;
 pub mod comment;
 pub mod conf_file;

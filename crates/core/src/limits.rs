@@ -174,24 +174,9 @@ fn whole_number(text: &str) -> Option<u64> {
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
-macro_rules! text_form {
-    ($($amount:ident),*) => {$(
-        impl TryFrom<String> for $amount {
-            type Error = LimitError;
-
-            fn try_from(text: String) -> Result<Self, LimitError> {
-                text.parse()
-            }
-        }
-
-        impl From<$amount> for String {
-            fn from(amount: $amount) -> Self {
-                amount.to_string()
-            }
-        }
-    )*};
-}
-text_form!(Memory, Cpus, Tasks);
+text_form!(Memory, LimitError);
+text_form!(Cpus, LimitError);
+text_form!(Tasks, LimitError);
 
 #[cfg(test)]
 mod tests {

@@ -166,19 +166,7 @@ fn shown(text: &str) -> String {
     beginning.escape_debug().to_string()
 }
 
-impl TryFrom<String> for RepoName {
-    type Error = RepoNameError;
-
-    fn try_from(text: String) -> Result<Self, RepoNameError> {
-        text.parse()
-    }
-}
-
-impl From<RepoName> for String {
-    fn from(repo: RepoName) -> Self {
-        repo.0
-    }
-}
+text_form!(RepoName, RepoNameError);
 
 impl fmt::Display for RepoName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

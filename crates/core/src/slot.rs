@@ -262,19 +262,7 @@ impl FromStr for ContainerName {
     }
 }
 
-impl TryFrom<String> for ContainerName {
-    type Error = ContainerNameError;
-
-    fn try_from(text: String) -> Result<Self, ContainerNameError> {
-        text.parse()
-    }
-}
-
-impl From<ContainerName> for String {
-    fn from(name: ContainerName) -> Self {
-        name.to_string()
-    }
-}
+text_form!(ContainerName, ContainerNameError);
 
 #[cfg(test)]
 mod tests {

@@ -61,19 +61,7 @@ impl FromStr for StorePath {
     }
 }
 
-impl TryFrom<String> for StorePath {
-    type Error = StorePathError;
-
-    fn try_from(text: String) -> Result<Self, StorePathError> {
-        text.parse()
-    }
-}
-
-impl From<StorePath> for String {
-    fn from(path: StorePath) -> Self {
-        path.0
-    }
-}
+text_form!(StorePath, StorePathError);
 
 impl fmt::Display for StorePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -42,19 +42,7 @@ impl FromStr for Ttl {
     }
 }
 
-impl TryFrom<String> for Ttl {
-    type Error = TtlError;
-
-    fn try_from(text: String) -> Result<Self, TtlError> {
-        text.parse()
-    }
-}
-
-impl From<Ttl> for String {
-    fn from(ttl: Ttl) -> Self {
-        ttl.to_string()
-    }
-}
+text_form!(Ttl, TtlError);
 
 impl fmt::Display for Ttl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

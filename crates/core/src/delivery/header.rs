@@ -96,19 +96,7 @@ macro_rules! text {
             }
         }
 
-        impl TryFrom<String> for $type {
-            type Error = HeaderError;
-
-            fn try_from(text: String) -> Result<Self, HeaderError> {
-                text.parse()
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.0
-            }
-        }
+        text_form!($type, HeaderError);
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -114,19 +114,7 @@ fn digit(character: u8) -> Result<u8, HeaderError> {
     Ok(u8::try_from(digit).expect("a hexadecimal digit is below 16"))
 }
 
-impl TryFrom<String> for Signature {
-    type Error = HeaderError;
-
-    fn try_from(text: String) -> Result<Self, HeaderError> {
-        text.parse()
-    }
-}
-
-impl From<Signature> for String {
-    fn from(signature: Signature) -> Self {
-        signature.to_string()
-    }
-}
+text_form!(Signature, HeaderError);
 
 impl fmt::Display for Signature {
     /// As in the header.

@@ -97,19 +97,7 @@ impl FromStr for EnvName {
     }
 }
 
-impl TryFrom<String> for EnvName {
-    type Error = EnvNameError;
-
-    fn try_from(text: String) -> Result<Self, EnvNameError> {
-        text.parse()
-    }
-}
-
-impl From<EnvName> for String {
-    fn from(name: EnvName) -> Self {
-        name.0
-    }
-}
+text_form!(EnvName, EnvNameError);
 
 impl fmt::Display for EnvName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

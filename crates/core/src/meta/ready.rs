@@ -65,19 +65,7 @@ impl FromStr for ReadyPath {
     }
 }
 
-impl TryFrom<String> for ReadyPath {
-    type Error = PathError;
-
-    fn try_from(text: String) -> Result<Self, PathError> {
-        text.parse()
-    }
-}
-
-impl From<ReadyPath> for String {
-    fn from(path: ReadyPath) -> Self {
-        path.0
-    }
-}
+text_form!(ReadyPath, PathError);
 
 impl fmt::Display for ReadyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

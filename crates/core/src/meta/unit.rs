@@ -79,19 +79,7 @@ impl FromStr for UnitName {
     }
 }
 
-impl TryFrom<String> for UnitName {
-    type Error = UnitNameError;
-
-    fn try_from(text: String) -> Result<Self, UnitNameError> {
-        text.parse()
-    }
-}
-
-impl From<UnitName> for String {
-    fn from(unit: UnitName) -> Self {
-        unit.0
-    }
-}
+text_form!(UnitName, UnitNameError);
 
 impl fmt::Display for UnitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

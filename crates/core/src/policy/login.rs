@@ -46,19 +46,7 @@ impl FromStr for Login {
     }
 }
 
-impl TryFrom<String> for Login {
-    type Error = LoginError;
-
-    fn try_from(text: String) -> Result<Self, LoginError> {
-        text.parse()
-    }
-}
-
-impl From<Login> for String {
-    fn from(login: Login) -> Self {
-        login.0
-    }
-}
+text_form!(Login, LoginError);
 
 impl fmt::Display for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -146,19 +146,7 @@ fn is_deceptive(c: char) -> bool {
     )
 }
 
-impl TryFrom<String> for BranchName {
-    type Error = BranchNameError;
-
-    fn try_from(text: String) -> Result<Self, BranchNameError> {
-        text.parse()
-    }
-}
-
-impl From<BranchName> for String {
-    fn from(branch: BranchName) -> Self {
-        branch.0
-    }
-}
+text_form!(BranchName, BranchNameError);
 
 impl fmt::Display for BranchName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,19 +44,7 @@ impl FromStr for CommitSha {
     }
 }
 
-impl TryFrom<String> for CommitSha {
-    type Error = CommitShaError;
-
-    fn try_from(text: String) -> Result<Self, CommitShaError> {
-        text.parse()
-    }
-}
-
-impl From<CommitSha> for String {
-    fn from(commit: CommitSha) -> Self {
-        commit.0
-    }
-}
+text_form!(CommitSha, CommitShaError);
 
 impl fmt::Display for CommitSha {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,19 +60,7 @@ impl FromStr for DnsProvider {
     }
 }
 
-impl TryFrom<String> for DnsProvider {
-    type Error = DnsProviderError;
-
-    fn try_from(text: String) -> Result<Self, DnsProviderError> {
-        text.parse()
-    }
-}
-
-impl From<DnsProvider> for String {
-    fn from(provider: DnsProvider) -> Self {
-        provider.0
-    }
-}
+text_form!(DnsProvider, DnsProviderError);
 
 impl fmt::Display for DnsProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
