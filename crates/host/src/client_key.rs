@@ -1,10 +1,9 @@
 //! Berth's own client key, with which it enters its containers.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use berth_core::Layout;
 use ssh_key::rand_core::OsRng;
@@ -12,6 +11,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey};
 use thiserror::Error;
 
 use crate::private_folder::private_folder;
+use crate::replace_file::make_file;
 
 /// What the key calls itself in an `authorized_keys` file.
 const COMMENT: &str = "berth";
@@ -92,8 +92,7 @@ fn public_half(key: &PrivateKey) -> Result<String, ssh_key::Error> {
     key.public_key().to_openssh()
 }
 
-/// Makes the pair under another name and links it to its own: a link never
-/// replaces, so the first one stays.
+/// Makes the pair, unless somebody else has made it first.
 fn make(layout: &Layout) -> Result<(), ClientKeyError> {
     let folder = layout.keys_dir();
     let io = |action, path: &Path| {
@@ -104,42 +103,8 @@ fn make(layout: &Layout) -> Result<(), ClientKeyError> {
     let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(ClientKeyError::Make)?;
     key.set_comment(COMMENT);
     let text = key.to_openssh(LineEnding::LF).map_err(ClientKeyError::Make)?;
-    let aside = Aside::new(&folder);
-    write_new(&aside.0, text.as_bytes()).map_err(io("write", &aside.0))?;
     let path = layout.client_key();
-    match fs::hard_link(&aside.0, &path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io("make", &path)(error)),
-        Ok(()) | Err(_) => sync(&folder).map_err(io("sync", &folder)),
-    }
-}
-
-/// A file that is removed in the end, whatever happens in between.
-struct Aside(PathBuf);
-
-impl Aside {
-    fn new(folder: &Path) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self(folder.join(format!(".new.{}.{number}", std::process::id())))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    // What a killed process with our id left.
-    let _ = fs::remove_file(path);
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    make_file(&path, text.as_bytes(), 0o600).map_err(io("make", &path))
 }
 
 #[cfg(test)]

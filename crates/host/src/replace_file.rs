@@ -11,8 +11,8 @@ static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Puts `content` at `path` with these permission bits: written aside with the
 /// bits from the first byte on, synced, renamed. Missing folders are made with
-/// 0755. Of several at once the last one counts. For folders that only root writes: in a container's root use
-/// `berth_rooted`.
+/// 0755. Of several at once the last one counts. For folders that only root
+/// writes: in a container's root use `berth_rooted`.
 pub(crate) fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     through_aside(path, content, mode, |aside| fs::rename(aside, path))
 }

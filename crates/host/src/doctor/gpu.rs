@@ -8,7 +8,7 @@ use berth_core::gpu::DeviceNode;
 use berth_core::{Gpu, Layout};
 
 use super::Finding;
-use crate::gpu::{GpuError, missing};
+use crate::gpu::{Lack, missing};
 use crate::host::Host;
 
 const CHECK: &str = "gpu";
@@ -44,23 +44,13 @@ fn not_loaded(module: &str) -> Finding {
     Finding::error(CHECK, format!("the kernel module `{module}` is not loaded"), way_out)
 }
 
-fn absent(error: &GpuError) -> Finding {
-    let (message, way_out) = match error {
-        GpuError::NotOffered { .. } => (error.to_string(), "add the section `[gpu]`".to_owned()),
-        GpuError::Absent { path } => (
-            format!("the device node `{}` does not exist", path.display()),
-            "run `nvidia-modprobe -c 0 -u` once the module is loaded, or correct `gpu.devices`".to_owned(),
-        ),
-        GpuError::NoDevice { path } => (
-            format!("`{}` is no character device", path.display()),
-            "remove it and have the driver make it anew, or correct `gpu.devices`".to_owned(),
-        ),
-        GpuError::NoDriver { path } => (
-            format!("the driver's folder `{}` does not exist", path.display()),
-            "set `services.berth.nvidia.enable = true`, or correct `gpu.driver`".to_owned(),
-        ),
+fn absent(lack: &Lack) -> Finding {
+    let way_out = match lack {
+        Lack::Node(_) => "run `nvidia-modprobe -c 0 -u` once the module is loaded, or correct `gpu.devices`",
+        Lack::CharacterDevice(_) => "remove it and have the driver make it anew, or correct `gpu.devices`",
+        Lack::Driver(_) => "set `services.berth.nvidia.enable = true`, or correct `gpu.driver`",
     };
-    Finding::error(CHECK, message, way_out)
+    Finding::error(CHECK, lack.to_string(), way_out)
 }
 
 /// Inside, the host's users and groups are nobody: only the rights of all

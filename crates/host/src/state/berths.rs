@@ -360,7 +360,7 @@ impl State {
             },
             host_key: fields.value("host_key")?,
             health: fields.health()?,
-            failed_units: fields.texts("failed_units")?,
+            failed_units: fields.json("failed_units")?,
             created_by: fields.value("created_by")?,
             created_at: fields.time("created_at")?,
             expires_at: fields.time_if_any("expires_at")?,

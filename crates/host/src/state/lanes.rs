@@ -244,7 +244,6 @@ impl State {
         let number_if_any =
             |column| Ok::<_, StateError>(fields.value::<Option<i64>>(column)?.map(i64::cast_unsigned));
         let pull: i64 = fields.value("pull")?;
-        let approvals = serde_json::from_str(fields.value("approvals")?);
         Ok(LaneRecord {
             id: LaneId(fields.id()),
             repo: fields.parsed("repo")?,
@@ -257,7 +256,7 @@ impl State {
                 next_at: fields.time_if_any("next_at")?,
                 is_dead: fields.value("is_dead")?,
                 error: fields.value("error")?,
-                approvals: approvals.map_err(|error| fields.refuse("approvals", error))?,
+                approvals: fields.json("approvals")?,
                 suppressed: fields.parsed_if_any("suppressed")?,
                 refused: fields.parsed_if_any("refused")?,
                 forced: number_if_any("forced")?,

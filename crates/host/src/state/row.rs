@@ -104,19 +104,21 @@ impl<'r> Fields<'r> {
             .ok_or_else(|| self.refuse("health", no_word(word, "health")))
     }
 
-    /// A value that is kept as JSON, or nothing.
+    /// A value that is kept as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StateError> {
+        let json: &str = self.value(column)?;
+        serde_json::from_str(json).map_err(|error| self.refuse(column, error))
+    }
+
+    /// The same, or nothing.
     pub(super) fn json_if_any<T: DeserializeOwned>(
         &self,
         column: &'static str,
     ) -> Result<Option<T>, StateError> {
-        let json: Option<&str> = self.value(column)?;
-        json.map(|json| serde_json::from_str(json).map_err(|error| self.refuse(column, error))).transpose()
-    }
-
-    /// A list of texts, kept as JSON.
-    pub(super) fn texts(&self, column: &'static str) -> Result<Vec<String>, StateError> {
-        let json: &str = self.value(column)?;
-        serde_json::from_str(json).map_err(|error| self.refuse(column, error))
+        match self.value::<Option<&str>>(column)? {
+            Some(_) => self.json(column).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The error that names this value.

@@ -70,9 +70,7 @@ impl State {
         rows.iter()
             .map(|row| {
                 let fields = Fields::of(self, TABLE, row)?;
-                let answer = serde_json::from_str(fields.value("answer")?);
-                let answer = answer.map_err(|error| fields.refuse("answer", error))?;
-                Ok(KeptAnswer { asked: self.wish_of_row(row)?, answer })
+                Ok(KeptAnswer { asked: self.wish_of_row(row)?, answer: fields.json("answer")? })
             })
             .collect()
     }
@@ -118,11 +116,10 @@ impl State {
 
     fn wish_of_row(&self, row: &SqliteRow) -> Result<KeptWish, StateError> {
         let fields = Fields::of(self, TABLE, row)?;
-        let wish = serde_json::from_str(fields.value("wish")?);
         Ok(KeptWish {
             id: fields.id(),
             by: fields.parsed("asked_by")?,
-            wish: wish.map_err(|error| fields.refuse("wish", error))?,
+            wish: fields.json("wish")?,
             comment: fields.value::<Option<i64>>("comment_id")?.map(i64::cast_unsigned),
         })
     }
