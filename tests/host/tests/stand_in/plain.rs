@@ -108,9 +108,14 @@ impl<'h> Plain<'h> {
 impl Drop for Plain<'_> {
     fn drop(&mut self) {
         let script = r#"
+            # Again and again: a container that starts is no machine yet, and
+            # one that hangs ends for nothing else before its unit's time-out.
             # Not nspawn itself: killed, it would leave its locks.
-            machinectl kill --kill-whom=leader --signal=KILL "$1" 2>/dev/null
-            systemctl stop "container@$1"
+            systemctl stop --no-block "container@$1"
+            until systemctl show -P ActiveState "container@$1" | grep -qxE 'inactive|failed'; do
+              machinectl kill --kill-whom=leader --signal=KILL "$1" 2>/dev/null
+              sleep 0.1
+            done
             systemctl reset-failed "container@$1" 2>/dev/null
             chattr -R -f -i "/var/lib/nixos-containers/$1"
             rm -rf "/var/lib/nixos-containers/$1" "/etc/nixos-containers/$1.conf" \
