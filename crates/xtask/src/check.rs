@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{docs, golden, nix, step};
 
@@ -34,11 +34,8 @@ pub(crate) fn installer() -> Result<()> {
 
 /// Every script that git tracks and whose first line names a shell.
 fn shellcheck() -> Result<Command> {
-    let listed = Command::new("git")
-        .args(["grep", "--untracked", "-lIE", r"^#!.*\b(ba)?sh\b", "--", ":!*.rs", ":!*.md", ":!*.nix"])
-        .current_dir(step::checkout())
-        .output()
-        .context("git did not start")?;
+    let search = ["grep", "--untracked", "-lIE", r"^#!.*\b(ba)?sh\b", "--", ":!*.rs", ":!*.md", ":!*.nix"];
+    let listed = step::output(Command::new("git").args(search))?;
     let scripts = String::from_utf8(listed.stdout)?;
     let mut command = Command::new("shellcheck");
     // What a script takes from files beside it is looked at too.

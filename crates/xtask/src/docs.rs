@@ -62,10 +62,8 @@ fn render() -> Result<Vec<(PathBuf, String)>> {
 
 fn page_of(name: &str, path: &Path) -> Result<String> {
     let help = |arguments: &[&str]| -> Result<String> {
-        let output = Command::new(path).args(arguments).arg("--help").env("COLUMNS", "90").output()?;
-        if !output.status.success() {
-            bail!("`{name} {} --help` failed", arguments.join(" "));
-        }
+        let mut command = Command::new(path);
+        let output = step::output(command.args(arguments).arg("--help").env("COLUMNS", "90"))?;
         Ok(String::from_utf8(output.stdout)?)
     };
     let top = help(&[])?;

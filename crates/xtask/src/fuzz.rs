@@ -97,8 +97,7 @@ fn write_seeds(folder: &Path) -> Result<()> {
 /// What this machine is to Rust. Naming it keeps the flags away from build
 /// scripts.
 fn triple() -> Result<String> {
-    let output =
-        Command::new("rustc").args(["--version", "--verbose"]).output().context("rustc did not start")?;
+    let output = step::output(Command::new("rustc").args(["--version", "--verbose"]))?;
     let told = String::from_utf8(output.stdout)?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("rustc does not tell its host")

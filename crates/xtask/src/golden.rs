@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::programs::{self, Profile};
 use crate::step;
@@ -42,31 +42,21 @@ fn examples() -> Result<Vec<PathBuf>> {
 fn check_example(example: &Path, programs: &[(&str, PathBuf)]) -> Result<()> {
     let settings = example.join("berth.toml");
     for (_, program) in programs.iter().filter(|(name, _)| ["agent", "preview"].contains(name)) {
-        accepts(Command::new(program).arg("check-config").arg(&settings))?;
+        step::output(Command::new(program).arg("check-config").arg(&settings))?;
     }
     units::check(&example.join("units"))?;
     let rules = example.join("build-egress.nft");
     if rules.exists() {
         // Whoever is not root is it in a user namespace.
         let namespace = ["--net", "--map-root-user"];
-        accepts(Command::new("unshare").args(namespace).args(["nft", "--check", "--file"]).arg(&rules))?;
+        step::output(Command::new("unshare").args(namespace).args(["nft", "--check", "--file"]).arg(&rules))?;
     }
     let caddyfile = example.join("Caddyfile");
     if caddyfile.exists() {
         let validate = ["validate", "--adapter", "caddyfile", "--config"];
         // It looks for its own authority in there.
         let home = step::target().join("golden/caddy");
-        accepts(Command::new("caddy").args(validate).arg(&caddyfile).env("HOME", home))?;
-    }
-    Ok(())
-}
-
-/// Runs who must take it.
-fn accepts(command: &mut Command) -> Result<()> {
-    let program = command.get_program().display().to_string();
-    let told = command.output().with_context(|| format!("`{program}` did not start"))?;
-    if !told.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&told.stderr).trim());
+        step::output(Command::new("caddy").args(validate).arg(&caddyfile).env("HOME", home))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Running other programs as steps of a task, each with its time.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -31,6 +31,19 @@ pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
     }
     eprintln!("    {:.1} s", begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Runs a program in the checkout for what it answers; anything but success is
+/// an error with what it printed.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    let program = command.get_program().display().to_string();
+    let told = command.current_dir(checkout()).output();
+    let told = told.with_context(|| format!("`{program}` did not start"))?;
+    if !told.status.success() {
+        let printed = [told.stdout, told.stderr].concat();
+        bail!("`{program}`: {}", String::from_utf8_lossy(&printed).trim());
+    }
+    Ok(told)
 }
 
 /// A call of cargo with the lock file as it is.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::step;
 
@@ -27,15 +27,12 @@ pub(super) fn check(units: &Path) -> Result<()> {
         fs::write(folder.join(&instance), text)?;
         paths.push(folder.join(instance));
     }
-    let told = Command::new("systemd-analyze")
-        .args(["verify", "--man=no", "--recursive-errors=no"])
-        .args(&paths)
-        .env("SYSTEMD_UNIT_PATH", format!("{}:/lib/systemd/system", folder.display()))
-        .output()
-        .context("`systemd-analyze` did not start")?;
-    if !told.status.success() || !told.stderr.is_empty() {
-        bail!("systemd-analyze verify: {}", String::from_utf8_lossy(&told.stderr).trim());
-    }
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no", "--recursive-errors=no"]).args(&paths);
+    verify.env("SYSTEMD_UNIT_PATH", format!("{}:/lib/systemd/system", folder.display()));
+    let told = step::output(&mut verify)?;
+    let warned = String::from_utf8_lossy(&told.stderr);
+    ensure!(warned.is_empty(), "systemd-analyze verify: {}", warned.trim());
     Ok(())
 }
 

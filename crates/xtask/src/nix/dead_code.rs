@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::step;
 
@@ -12,20 +12,8 @@ const VERSION: &str = "1.3.1";
 /// Fails where something is bound and never used.
 pub(super) fn check(files: &[String]) -> Result<()> {
     let program = installed()?;
-    let found = Command::new(&program)
-        .args(["--fail", "--"])
-        .args(files)
-        .env("NO_COLOR", "1")
-        .current_dir(step::checkout())
-        .output()
-        .with_context(|| format!("{} did not start", program.display()))?;
-    if !found.status.success() {
-        bail!(
-            "dead code:\n{}{}",
-            String::from_utf8_lossy(&found.stdout),
-            String::from_utf8_lossy(&found.stderr)
-        );
-    }
+    let mut search = Command::new(&program);
+    step::output(search.args(["--fail", "--"]).args(files).env("NO_COLOR", "1"))?;
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::step;
@@ -45,7 +45,6 @@ impl Evaluator {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(step::checkout())
             .env("NIX_REMOTE", self.folder.join("store"))
             .env("NIX_CONF_DIR", self.folder.join("conf"))
             .env("HOME", self.folder.join("home"))
@@ -59,7 +58,7 @@ impl Evaluator {
     /// Fails where a file is no Nix.
     pub(crate) fn parse(&self, files: &[String]) -> Result<()> {
         let mut command = self.command("nix-instantiate");
-        succeed(command.arg("--parse").args(files))?;
+        step::output(command.arg("--parse").args(files))?;
         Ok(())
     }
 
@@ -80,15 +79,6 @@ impl Evaluator {
 }
 
 fn answer(command: &mut Command) -> Result<Value> {
-    let output = succeed(command)?;
+    let output = step::output(command)?;
     serde_json::from_slice(&output.stdout).context("nix-instantiate printed no JSON")
-}
-
-fn succeed(command: &mut Command) -> Result<Output> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().with_context(|| format!("`{program}` did not start"))?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(output)
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::step;
 
@@ -27,11 +27,8 @@ const SPARED: [(&str, &[Check], &str); 1] = [(
 /// Every Nix file of the checkout, new ones too, that this is asked of. Symbolic
 /// links are none: those of `tests/fixtures/hostile` lead out of the checkout.
 pub(super) fn files(check: Check) -> Result<Vec<String>> {
-    let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "--", "*.nix"])
-        .current_dir(step::checkout())
-        .output()
-        .context("git did not start")?;
+    let list = ["ls-files", "--cached", "--others", "--exclude-standard", "--", "*.nix"];
+    let listed = step::output(Command::new("git").args(list))?;
     let listed = String::from_utf8(listed.stdout)?;
     let is_file =
         |name: &str| step::checkout().join(name).symlink_metadata().is_ok_and(|found| found.is_file());

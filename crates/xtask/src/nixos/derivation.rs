@@ -5,15 +5,12 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::Bed;
+use crate::step;
 
 /// The text of the derivation of this name among these and what they need.
 pub(super) fn text(bed: &Bed, drvs: &[String], name: &str) -> Result<String> {
     let mut command = bed.evaluator.command("nix");
-    let shown = command.args(["show-derivation", "--recursive"]).args(drvs).output();
-    let shown = shown.context("`nix` did not start")?;
-    if !shown.status.success() {
-        bail!("`nix show-derivation`: {}", String::from_utf8_lossy(&shown.stderr).trim());
-    }
+    let shown = step::output(command.args(["show-derivation", "--recursive"]).args(drvs))?;
     let shown: Value = serde_json::from_slice(&shown.stdout)?;
     // Newer versions of Nix wrap it.
     let all = shown.get("derivations").unwrap_or(&shown).as_object().context("no derivations")?;
