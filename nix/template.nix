@@ -44,9 +44,6 @@ let
     ];
   };
 in
-# `collect` writes the file that the template comes with.
-assert
-  builtins.readFile ../templates/host/host.nix == builtins.readFile ../initial-install/host.nix;
 {
   template-host = host;
   template-agent = template.nixosConfigurations.agent;

@@ -1,9 +1,8 @@
-# A host with values of its own, as `nix/eval` wants them: `values` are merged
-# over those of a server with two disks. Addresses are private, since those of
-# examples are refused.
+# The configuration of a server to install: `values` are merged over those of a
+# server with two disks. Addresses are private, since those of examples are refused.
 { nixpkgs, disko }:
 let
-  lib = import (nixpkgs + "/lib");
+  inherit (import ../../nix/eval/system.nix { inherit nixpkgs; }) lib failed facts;
 
   server = {
     berth.host = {
@@ -47,9 +46,14 @@ let
     }).config;
 in
 {
-  inherit lib system;
-  failed = config: map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
-  placeholders = system [ ../host.nix ];
+  inherit
+    lib
+    system
+    failed
+    facts
+    ;
+  # What the template comes with.
+  placeholders = system [ ../../templates/host/host.nix ];
   host =
     values:
     system [

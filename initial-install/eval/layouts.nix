@@ -5,7 +5,7 @@ let
     lib
     host
     system
-    failed
+    facts
     ;
 
   one = [ "/dev/disk/by-id/ata-SAMSUNG_MZ7L3480_S6EVNE0T100001" ];
@@ -45,27 +45,27 @@ let
         btrfs = "uefi";
       };
 
-  facts = config: {
-    failed = failed config;
-    inherit (config) warnings;
-    drv = config.system.build.toplevel.drvPath;
-    mounts = lib.mapAttrs (
-      _: one: "${one.device} ${one.fsType} ${lib.concatStringsSep "," one.options}"
-    ) (lib.filterAttrs (_: one: one.fsType != "tmpfs") config.fileSystems);
-    grub = {
-      inherit (config.boot.loader.grub) efiInstallAsRemovable;
-      installed = map (boot: { inherit (boot) path devices; }) config.boot.loader.grub.mirroredBoots;
+  layout =
+    config:
+    facts config
+    // {
+      mounts = lib.mapAttrs (
+        _: one: "${one.device} ${one.fsType} ${lib.concatStringsSep "," one.options}"
+      ) (lib.filterAttrs (_: one: one.fsType != "tmpfs") config.fileSystems);
+      grub = {
+        inherit (config.boot.loader.grub) efiInstallAsRemovable;
+        installed = map (boot: { inherit (boot) path devices; }) config.boot.loader.grub.mirroredBoots;
+      };
+      raid = config.boot.swraid.enable;
+      systemdInitrd = config.boot.initrd.systemd.enable;
+      uplink = config.systemd.network.units."10-uplink.network".text;
     };
-    raid = config.boot.swraid.enable;
-    systemdInitrd = config.boot.initrd.systemd.enable;
-    uplink = config.systemd.network.units."10-uplink.network".text;
-  };
   # What `collect` writes is what the options take.
   collected = lib.mapAttrs' (
     file: _:
     lib.nameValuePair "collected-${lib.removeSuffix ".nix" file}" (
-      facts (system [ (../tests/collected + "/${file}") ])
+      layout (system [ (../tests/collected + "/${file}") ])
     )
   ) (lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir ../tests/collected));
 in
-collected // lib.mapAttrs (_: values: facts (host values)) (layouts // fileSystems)
+collected // lib.mapAttrs (_: values: layout (host values)) (layouts // fileSystems)

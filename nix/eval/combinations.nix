@@ -6,27 +6,13 @@
   disko ? null,
 }:
 let
-  lib = import (nixpkgs + "/lib");
+  inherit (import ./system.nix { inherit nixpkgs disko; })
+    lib
+    host
+    facts
+    ;
 
-  evaluate =
-    modules:
-    let
-      host = import (nixpkgs + "/nixos/lib/eval-config.nix") {
-        system = null;
-        specialArgs = { inherit disko; };
-        modules = [
-          ../../modules
-          ../examples/hardware
-          { services.berth.enable = true; }
-        ]
-        ++ modules;
-      };
-    in
-    {
-      failed = map (one: one.message) (lib.filter (one: !one.assertion) host.config.assertions);
-      inherit (host.config) warnings;
-      drv = host.config.system.build.toplevel.drvPath;
-    };
+  evaluate = modules: facts (host ([ { services.berth.enable = true; } ] ++ modules));
 
   previews.services.berth.settings.preview.domain = "preview.example.com";
 

@@ -6,12 +6,6 @@
 }:
 let
   flake = import ./load-flake.nix { inherit nixpkgs disko; };
-  told =
-    { config, ... }:
-    {
-      failed = map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions);
-      inherit (config) warnings;
-      drv = config.system.build.toplevel.drvPath;
-    };
+  inherit (import ./system.nix { inherit nixpkgs; }) facts;
 in
-builtins.mapAttrs (_: told) flake.nixosConfigurations
+builtins.mapAttrs (_: system: facts system.config) flake.nixosConfigurations

@@ -7,25 +7,26 @@
   disko ? null,
 }:
 let
-  lib = import (nixpkgs + "/lib");
+  inherit (import ./system.nix { inherit nixpkgs disko; })
+    lib
+    host
+    facts
+    ;
 
   evaluate =
     module:
     let
-      host = import (nixpkgs + "/nixos/lib/eval-config.nix") {
-        system = null;
-        specialArgs = { inherit disko; };
-        modules = [
-          ../../modules
-          ../examples/hardware
+      inherit
+        (facts (host [
           good
           module
-        ];
-      };
-      failed = map (one: one.message) (lib.filter (one: !one.assertion) host.config.assertions);
+        ]))
+        failed
+        drv
+        ;
     in
     # What is forced for a host that nobody refuses.
-    if failed == [ ] then host.config.system.build.toplevel.drvPath else failed;
+    if failed == [ ] then drv else failed;
 
   # Defaults, so that a case can say another thing.
   good.services.berth = {
