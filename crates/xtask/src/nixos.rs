@@ -40,11 +40,12 @@ type Part = fn(&Bed) -> Result<Report>;
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let bed = Bed { trees: Trees::from_env()?, evaluator: Evaluator::new()?, update: args.update };
     eprintln!("==> NixOS modules with {}", bed.trees);
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("golden files", golden::run),
         ("options", options::run),
         ("configurations", configurations::of_flake),
         ("combinations", configurations::combinations),
+        ("VM tests", configurations::vm_tests),
         ("refusals", refusals::run),
     ];
     let mut problems = 0;

@@ -10,7 +10,6 @@ use super::{Bed, Report, at_once};
 #[derive(Deserialize)]
 struct System {
     failed: Vec<String>,
-    #[serde(default)]
     warnings: Vec<String>,
     #[allow(dead_code, reason = "that it is there says that all of the system evaluates")]
     drv: String,
@@ -27,6 +26,11 @@ pub(super) fn of_flake(bed: &Bed) -> Result<Report> {
 /// Each combination of the main switches.
 pub(super) fn combinations(bed: &Bed) -> Result<Report> {
     systems(bed, "nix/eval/combinations.nix")
+}
+
+/// What each VM test would run.
+pub(super) fn vm_tests(bed: &Bed) -> Result<Report> {
+    systems(bed, "nix/eval/vm-tests.nix")
 }
 
 fn systems(bed: &Bed, file: &str) -> Result<Report> {
