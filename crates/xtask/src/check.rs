@@ -15,12 +15,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     installer()?;
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets"];
     step::run("lints", step::cargo(&lints).args(["--", "--deny", "warnings"]))?;
-    let tests = ["test", "--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];
-    step::run("unit tests", &mut step::cargo(&tests))?;
-    step::run(
-        "unit tests of the test host",
-        &mut step::cargo(&["test", "--quiet", "--package", "berth-testhost", "--lib"]),
-    )?;
+    let units = ["--quiet", "--workspace", "--exclude", "berth-e2e", "--exclude", "berth-testhost"];
+    step::run("unit tests", &mut step::tests(&units))?;
+    let of_test_host = ["--quiet", "--package", "berth-testhost", "--lib"];
+    step::run("unit tests of the test host", &mut step::tests(&of_test_host))?;
     golden::check()?;
     docs::check()?;
     Ok(ExitCode::SUCCESS)

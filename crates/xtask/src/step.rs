@@ -6,6 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+/// How many tests run at once. They wait for hosts and deadlines more than they
+/// compute, so it is more than the processors of a small machine.
+const AT_ONCE: &str = "4";
+const THREADS: &str = "RUST_TEST_THREADS";
+
 /// The root of the checkout.
 pub(crate) fn checkout() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,5 +55,15 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).arg("--locked");
+    command
+}
+
+/// A call of `cargo test`.
+pub(crate) fn tests(arguments: &[&str]) -> Command {
+    let mut command = cargo(&["test"]);
+    command.args(arguments);
+    if std::env::var_os(THREADS).is_none() {
+        command.env(THREADS, AT_ONCE);
+    }
     command
 }

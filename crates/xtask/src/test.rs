@@ -27,11 +27,6 @@ enum Part {
 /// nobody's work is disturbed.
 const HOST: &str = "test";
 
-/// How many tests run at once. They wait for hosts and deadlines more than they
-/// compute, so it is more than the processors of a small machine.
-const AT_ONCE: &str = "4";
-const THREADS: &str = "RUST_TEST_THREADS";
-
 /// The fast checks, a minute of fuzzing, then every end-to-end test on a freshly booted host and
 /// a look at whether all of them left it clean, then the demo.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -57,12 +52,8 @@ fn on_host(host: &TestHost) -> Result<()> {
     programs::install(host, Profile::Dev)?;
     for (title, package) in [("tests of the test host", "berth-testhost"), ("end-to-end tests", "berth-e2e")]
     {
-        let mut tests = step::cargo(&["test", "--package", package]);
-        tests.env("BERTH_TEST_HOST", host.name());
-        if std::env::var_os(THREADS).is_none() {
-            tests.env(THREADS, AT_ONCE);
-        }
-        step::run(title, &mut tests)?;
+        let mut tests = step::tests(&["--package", package]);
+        step::run(title, tests.env("BERTH_TEST_HOST", host.name()))?;
     }
     host.assert_clean();
     Ok(())
