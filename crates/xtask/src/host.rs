@@ -8,6 +8,8 @@ use anyhow::Result;
 use berth_testhost::{BootOptions, Cache, Images, TestHost};
 use clap::Subcommand;
 
+use crate::programs::{self, Profile};
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which host; several can be up at once.
@@ -22,6 +24,8 @@ pub(crate) struct Args {
 enum Action {
     /// Boot a fresh host; one that is up already stays as it is.
     Up,
+    /// Build Berth's programs and put them on the host.
+    Install,
     /// Power the host off and remove everything it had.
     Down,
     /// Open a shell in the host.
@@ -46,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let mut progress = |step: &str| eprintln!("{step}");
     match args.action {
         Action::Up => up(&cache, &args.name)?,
+        Action::Install => programs::install(&TestHost::attach(&cache, &args.name)?, Profile::Dev)?,
         Action::Down => TestHost::down(&cache, &args.name)?,
         Action::Enter => {
             let host = TestHost::attach(&cache, &args.name)?;
