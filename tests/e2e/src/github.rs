@@ -16,7 +16,7 @@ const UNIT: &str = include_str!("units/github-double.service");
 pub const BERTH: &str = "berth-previews[bot]";
 /// Who may write in all repositories that the tests make.
 pub const MEMBER: &str = "ada";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// The GitHub of a host.
 #[derive(Debug, Clone)]

@@ -36,7 +36,7 @@ done
 exit 0
 "#;
 const SAMPLER: &str = include_str!("sampler.py");
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Every place where a secret is and must not be.
 ///

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// Caddy's own authority, by which it signs where nobody else does.
 const AUTHORITY: &str = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt";
 const LOAD: &str = include_str!("load.py");
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 /// How often a connection is made anew that ended before an answer.
 const CONNECTIONS: usize = 3;
 /// What curl exits with then: while the connection was made, without an answer,

@@ -157,10 +157,10 @@ fn a_flake_that_fails_is_told_with_what_nix_said() {
 
 #[test]
 fn a_build_that_takes_too_long_is_ended() {
-    let host = BerthHost::configured("e2e-slow-build", "[deadlines]\nbuild = \"3s\"\n");
+    let host = BerthHost::configured("e2e-slow-build", "[deadlines]\nbuild = \"8s\"\n");
     host.change_guest("echo 'while :; do :; done' >build.sh", "");
     insta::assert_snapshot!(told_stable(&agent(&host, &["build"]).run()));
-    wait_until(Duration::from_secs(30), "the builder ends", || {
+    wait_until(Duration::from_mins(1), "the builder ends", || {
         !host.shell("pgrep -f [b]uild.sh").run().is_success()
     });
     host.assert_clean();
@@ -198,7 +198,7 @@ fn a_container_that_does_not_boot_is_told_with_its_logs_and_taken_back() {
 
 #[test]
 fn a_container_that_never_gets_ready_is_ended_at_the_deadline() {
-    let host = BerthHost::configured("e2e-hanging-boot", "[deadlines]\nboot = \"6s\"\n");
+    let host = BerthHost::configured("e2e-hanging-boot", "[deadlines]\nboot = \"10s\"\n");
     host.offer("hanging-boot");
     agent(&host, &["build"]).ok();
     let failed = agent(&host, &["create", "x"]).run();
@@ -263,7 +263,7 @@ fn a_state_database_that_somebody_holds_is_busy_and_can_be_read_still() {
     let host = BerthHost::boot("e2e-locked");
     let one = Agent::create(&host, "x");
     let holder = host.command("python3").args(["-c", HOLD]).spawn();
-    wait_until(Duration::from_secs(30), "the lock is held", || holder.stdout_so_far() == "held\n");
+    wait_until(Duration::from_mins(1), "the lock is held", || holder.stdout_so_far() == "held\n");
     let refused = agent(&host, &["create", "y"]).run();
     assert_eq!(one.state(), "running", "readers do not wait");
     holder.signal(berth_e2e::Signal::KILL);

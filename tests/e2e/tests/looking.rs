@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn list_tells_every_state_apart() {
-    let host = BerthHost::configured("e2e-states", "[deadlines]\nstop = \"3s\"\n");
+    let host = BerthHost::configured("e2e-states", "[deadlines]\nstop = \"10s\"\n");
     let nobody = agent(&host, &["list"]).ok();
     assert_eq!(
         (nobody.stdout.as_str(), nobody.stderr.as_str()),

@@ -77,7 +77,7 @@ fn a_database_outlives_its_containers_and_ends_with_its_preview() {
         one.run(". /etc/preview.env; exec psql -qAtXc 'SELECT pg_sleep(60)' \"$DATABASE_URL\"").spawn();
     let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
     let count = || host.command("psql").args(["-U", "berth", "-qAtXc", &sessions, "postgres"]).ok().stdout;
-    wait_until(std::time::Duration::from_secs(20), "it is open", || count() != "0\n");
+    wait_until(std::time::Duration::from_mins(1), "it is open", || count() != "0\n");
     one.destroy();
     session.wait();
     let listed = host.command("psql").args(["-U", "berth", "-qAtXlF,", "postgres"]).ok().stdout;

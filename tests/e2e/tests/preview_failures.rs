@@ -84,7 +84,7 @@ fn a_setup_that_fails_is_told_with_its_last_lines_and_can_be_mended() {
 #[test]
 fn an_app_that_never_listens_is_told_with_what_it_says() {
     let host = Arc::new(PreviewHost::boot("never-listens"));
-    host.configure_previews("[preview.deadlines]\nready = \"3s\"\n");
+    host.configure_previews("[preview.deadlines]\nready = \"10s\"\n");
     let repository = host.forge().repository("acme/never-listens", fixture("never-listens"));
     let (one, output) = fails(&host, &repository, &[]);
     insta::assert_snapshot!(error(&output));

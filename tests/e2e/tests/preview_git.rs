@@ -11,7 +11,7 @@ use berth_e2e::{
 };
 
 static HOST: SharedPreviewHost = SharedPreviewHost::named("git");
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// `preview create NAME …` that must fail.
 #[track_caller]
@@ -419,7 +419,7 @@ fn a_fetch_that_is_killed_or_hangs_does_not_poison_the_mirror() {
     let forge = "http://127.0.0.1:8418";
     let hanging = ("http://127.0.0.1:8418", "http://127.0.0.1:8419");
     let patient = configuration(&host, "hanging", &[(forge, hanging.1)]);
-    let deadline = ("[preview.deadlines]\n", "[preview.deadlines]\nfetch = \"4s\"\n");
+    let deadline = ("[preview.deadlines]\n", "[preview.deadlines]\nfetch = \"15s\"\n");
     let impatient = configuration(&host, "impatient", &[hanging, deadline]);
     let broken = host.forge().repository("acme/broken", fixture("static"));
     let one = Preview::create(&host, &broken);

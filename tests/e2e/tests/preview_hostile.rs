@@ -19,16 +19,17 @@ static HOST: SharedPreviewHost = SharedPreviewHost::named("closures");
 /// Limits that a well-meant build keeps by far.
 const LIMITS: &str = "
 [preview.bounds]
-evaluation_time = \"10s\"
+evaluation_time = \"20s\"
 evaluation_memory = \"512M\"
-build_silence = \"8s\"
+build_silence = \"15s\"
 closure = \"400M\"
 [deadlines]
-build = \"20s\"
+build = \"40s\"
 ";
-/// The longest that any of them may take: a build's time, ten seconds until the
-/// client gives a daemon up that does not end it, and work on two cores.
-const LONGEST: Duration = Duration::from_secs(50);
+/// The longest that any of them may take: an evaluation's and a build's time, ten
+/// seconds until the client gives a daemon up that does not end it, and work on
+/// two cores.
+const LONGEST: Duration = Duration::from_mins(2);
 /// How many run at a time.
 const WORKERS: usize = 4;
 
@@ -174,7 +175,7 @@ fn plant(host: &PreviewHost) {
     host.write_file("/root/begin", "", 0o600);
     // The clock of the file system ticks a few times in this time.
     let ticked = "[ -n \"$(find /root/tick -cnewer /root/begin)\" ]";
-    wait_until(Duration::from_secs(5), "time passes", || {
+    wait_until(Duration::from_mins(1), "time passes", || {
         host.shell(&format!("echo >/root/tick; {ticked}")).run().is_success()
     });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use berth_e2e::{Caddy, Preview, PreviewHost, Seen, fixture, preview, wait_until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 type Life = fn(&Arc<PreviewHost>);
 const LIVES: [Life; 4] = [static_site, app_with_a_database, two_services, plain_contract];

@@ -13,7 +13,7 @@ static ORDER: Mutex<()> = Mutex::new(());
 
 const WEBHOOK: &str = "preview-webhook.service";
 const DAEMON: &str = "berthd.service";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 const WHAT_IT_MAY: &str = include_str!("programs/what_it_may.sh");
 
 /// The capabilities that `berthd` keeps, by their numbers: `CAP_CHOWN` to

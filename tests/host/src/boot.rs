@@ -23,8 +23,8 @@ use crate::wait::poll;
 /// Names the host that `cargo xtask` booted for a test run.
 pub(crate) const SHARED_HOST: &str = "BERTH_TEST_HOST";
 
-const BOOT_DEADLINE: Duration = Duration::from_mins(1);
-const POWER_OFF_DEADLINE: Duration = Duration::from_secs(30);
+const BOOT_DEADLINE: Duration = Duration::from_mins(3);
+const POWER_OFF_DEADLINE: Duration = Duration::from_mins(1);
 
 /// A running host.
 #[derive(Debug, Clone)]

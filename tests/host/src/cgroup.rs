@@ -59,7 +59,7 @@ impl Cgroup {
             fs::write(path.join("cgroup.kill"), "1")
                 .with_context(|| format!("could not kill the processes in `{}`", path.display()))?;
         }
-        let is_gone = poll(Duration::from_secs(10), || {
+        let is_gone = poll(Duration::from_mins(1), || {
             self.mounts.iter().all(|mount| remove_tree(&mount.path.join(&self.name)))
         });
         if !is_gone {

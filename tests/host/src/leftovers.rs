@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::boot::TestHost;
 
 /// How long another test may be in the middle of something.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
+const SETTLE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Something that nobody's record explains.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

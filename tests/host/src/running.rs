@@ -135,7 +135,7 @@ impl Running {
     fn inner(&self) -> Option<ProcessId> {
         let outer = self.outer?;
         let mut inner = None;
-        poll(Duration::from_secs(5), || {
+        poll(Duration::from_mins(1), || {
             inner = children(outer.pid).into_iter().find_map(ProcessId::of);
             inner.is_some() || !outer.is_alive()
         });

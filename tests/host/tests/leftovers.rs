@@ -69,7 +69,7 @@ fn a_container_in_any_state_is_found() {
 
     // A unit without files: nothing but its failure is left.
     host.command("systemctl").args(["start", "container@a7"]).run();
-    wait_until(Duration::from_secs(30), "systemd gives up", || {
+    wait_until(Duration::from_mins(1), "systemd gives up", || {
         host.command("systemctl").args(["is-failed", "container@a7"]).run().is_success()
     });
     let found = host.leftovers();

@@ -240,11 +240,11 @@ async fn a_nudge_makes_the_spool_be_looked_into_at_once() {
     };
     let nudging = async {
         let begun = Instant::now();
-        for nudges in 1..=20 {
+        for nudges in 1..=60 {
             until(|| looks.load(Ordering::SeqCst) == nudges).await;
             daemon.lanes.nudge();
         }
-        assert!(begun.elapsed() < Duration::from_secs(5), "that is half the time of 20 pauses");
+        assert!(begun.elapsed() < Duration::from_secs(15), "that is half the time of 60 pauses");
     };
     tokio::select! {
         () = daemon.intake.run(&daemon.stop, &|| (), &count) => {}

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 pub(crate) const SECRET: &str = "poison-secret-poison";
 pub(crate) const OPENED: &str = include_str!("../../../core/src/delivery/fixtures/pull_request.opened.json");
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits until something is so.
 #[track_caller]

@@ -73,7 +73,7 @@ fn systemd_is_told_when_it_is_ready_alive_and_stopping() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_mins(1))).expect("a socket");
     let mut command = place.command(&[]);
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
     let running = Running::start(command);

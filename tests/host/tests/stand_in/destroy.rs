@@ -77,7 +77,7 @@ fn destroy_while_activating_removes_files_under_a_living_unit() {
     host.write_file("/run/op-hanging/init", "while :; do sleep 1; done\n", 0o755);
     plain.configure("EXTRA_NSPAWN_FLAGS=--bind-ro=/run/op-hanging");
     host.command("systemctl").args(["start", "--no-block", &plain.unit()]).ok();
-    let long = Duration::from_secs(30);
+    let long = Duration::from_mins(1);
     wait_until(long, "the start script has made the root", || host.exists(&plain.path("/etc/machine-id")));
     wait_until(long, "a process runs", || {
         plain.property("ActiveState") == "activating" && plain.property("MainPID") != "0"

@@ -6,7 +6,7 @@ use berth_testhost::{TestHost, wait_until};
 
 use crate::plain::Plain;
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_mins(1);
 
 #[test]
 fn start_when_up_and_stop_when_down_are_silent() {
