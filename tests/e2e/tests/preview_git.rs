@@ -476,7 +476,7 @@ fn a_fetch_that_is_killed_or_hangs_does_not_poison_the_mirror() {
     let first = host.forge().repository(name, fixture("static"));
     large_commit(&host, &first, 9, 2);
     let fails = refused(&host, &["--config", &impatient, "create", name, "main"]);
-    assert!(fails.stderr.contains("could not fetch `acme/first` within 4s"), "{fails}");
+    assert!(fails.stderr.contains("could not fetch `acme/first` within 15s"), "{fails}");
     Preview::create(&host, &first).destroy();
     preview(&host, &["doctor"]).ok();
 }
