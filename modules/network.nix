@@ -85,7 +85,12 @@ in
       description = "Services address of Berth's containers";
       wantedBy = [ "multi-user.target" ];
       wants = [ "network-pre.target" ];
-      after = [ "systemd-modules-load.service" ];
+      after = [
+        "systemd-modules-load.service"
+        # systemd makes the unit's /dev below /tmp, which must not be mounted or
+        # cleared meanwhile.
+        "systemd-tmpfiles-setup.service"
+      ];
       conflicts = [ "shutdown.target" ];
       before = [
         "network-pre.target"
@@ -94,9 +99,12 @@ in
         "systemd-resolved.service"
       ];
       # The resolver is started before the basic system is up.
-      unitConfig.DefaultDependencies = false;
+      unitConfig = {
+        DefaultDependencies = false;
+        RequiresMountsFor = "/tmp";
+      };
 
-      # Left out: it starts before there is a /tmp.
+      # Left out: a /tmp of its own would be there as long as the unit.
       serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
         Type = "oneshot";
         RemainAfterExit = true;

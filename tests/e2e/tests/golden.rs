@@ -46,6 +46,20 @@ fn every_caddyfile_is_taken_by_an_old_and_a_new_caddy() {
 }
 
 #[test]
+fn no_unit_starts_while_tmp_is_cleared() {
+    let host = TestHost::shared();
+    for (unit, _) in EXPOSURES {
+        let after = host.command("systemctl").args(["show", "-P", "After", unit]).ok().stdout;
+        let is_ordered = |name: &str| after.split_whitespace().any(|before| before == name);
+        // Which comes after the other.
+        assert!(
+            is_ordered("systemd-tmpfiles-setup.service") || is_ordered("basic.target"),
+            "{unit}: {after}"
+        );
+    }
+}
+
+#[test]
 fn units_are_as_closed_as_they_are_meant_to_be() {
     let host = TestHost::shared();
     for (unit, worst) in EXPOSURES {
