@@ -119,11 +119,21 @@ impl TestHost {
         let end = Instant::now() + SETTLE_DEADLINE;
         let mut seen = self.leftovers();
         while !seen.is_empty() {
-            assert!(Instant::now() < end, "the host has things that no record explains:\n{seen}");
+            assert!(
+                Instant::now() < end,
+                "the host has things that no record explains:\n{seen}\n{}",
+                self.logs_of_failed_units()
+            );
             // Only what is there every time is left; the rest was passing by.
             let now = self.leftovers();
             seen.things.retain(|thing| now.things.contains(thing));
         }
+    }
+
+    fn logs_of_failed_units(&self) -> String {
+        let script = "systemctl --failed --plain --no-legend | cut -d ' ' -f 1 |
+            xargs -r -n 1 journalctl -b -q -n 20 --no-pager -u";
+        self.shell(script).run().stdout
     }
 
     #[track_caller]
