@@ -180,7 +180,7 @@ fn rubbish_where_berth_writes_does_not_disturb_it() {
     let begin = Instant::now();
     let listed = json(&agent(&host, &["list", "--json"]).ok());
     assert!(listed.as_array().is_some_and(|list| !list.is_empty()));
-    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     one.command("stop").ok();
     one.command("start").ok();
     one.ssh("true").ok();
@@ -219,7 +219,7 @@ fn a_system_that_never_answers_holds_nobody_up() {
     });
     let begin = Instant::now();
     assert_eq!(one.state(), "running");
-    assert!(begin.elapsed() < Duration::from_secs(40), "list took {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(15), "list took {:?}", begin.elapsed());
     // This one asks, in vain, and goes on without the answer.
     one.command("info").deadline(Duration::from_mins(1)).ok();
     one.ssh("true").ok();

@@ -29,7 +29,7 @@ build = \"40s\"
 /// The longest that any of them may take: an evaluation's and a build's time, ten
 /// seconds until the client gives a daemon up that does not end it, and work on
 /// two cores.
-const LONGEST: Duration = Duration::from_mins(2);
+const LONGEST: Duration = Duration::from_secs(90);
 /// How many run at a time.
 const WORKERS: usize = 4;
 

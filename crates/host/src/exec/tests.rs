@@ -186,9 +186,9 @@ fn settle_waits_for_children_of_a_runtime_that_is_gone() {
 #[tokio::test]
 async fn a_grandchild_that_holds_the_pipe_does_not_hold_the_result() {
     let begin = Instant::now();
-    let output = sh("echo done; sleep 60 &").run().await.unwrap();
+    let output = sh("echo done; sleep 5 &").run().await.unwrap();
     assert_eq!(output.stdout.text(), "done\n");
-    assert!(begin.elapsed() < Duration::from_secs(40));
+    assert!(begin.elapsed() < Duration::from_secs(4));
 }
 
 #[tokio::test]
