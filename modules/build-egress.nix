@@ -10,7 +10,7 @@
 let
   cfg = config.services.berth;
   egress = cfg.buildEgress;
-  hardening = import ./hardening.nix;
+  setup = import ./network-setup.nix;
   nft = "${pkgs.nftables}/bin/nft";
 
   closed4 = [
@@ -118,19 +118,11 @@ in
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
       reloadIfChanged = true;
 
-      # Left out: a /tmp of its own would be there as long as the unit, and that
-      # of the host cannot be written.
-      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
-        Type = "oneshot";
-        RemainAfterExit = true;
+      serviceConfig = setup // {
         # One transaction replaces the table.
         ExecStart = "${nft} -f ${rules}";
         ExecReload = "${nft} -f ${rules}";
         ExecStop = "${nft} delete table inet berth-build";
-
-        # Opened: the firewall.
-        CapabilityBoundingSet = "CAP_NET_ADMIN";
-        RestrictAddressFamilies = "AF_UNIX AF_NETLINK";
       };
     };
   };

@@ -3,7 +3,7 @@
 { config, lib, ... }:
 let
   cfg = config.services.berth;
-  hardening = import ./hardening.nix;
+  setup = import ./network-setup.nix;
   hasNftables = config.networking.nftables.enable;
 
   # What the table itself lets containers reach on the host.
@@ -27,19 +27,12 @@ in
       partOf = [ "nftables.service" ];
       unitConfig.ReloadPropagatedFrom = [ "nftables.service" ];
 
-      # Left out: a /tmp of its own would be there as long as the unit, and that
-      # of the host cannot be written.
-      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
-        Type = "oneshot";
-        RemainAfterExit = true;
+      serviceConfig = setup // {
         # One transaction replaces the table: a reload leaves no gap. It stays
         # when the unit ends, since containers go on.
         ExecStart = "${cfg.package}/bin/agent firewall load";
         ExecReload = "${cfg.package}/bin/agent firewall load";
 
-        # Opened: the firewall.
-        CapabilityBoundingSet = "CAP_NET_ADMIN";
-        RestrictAddressFamilies = "AF_UNIX AF_NETLINK";
         # Opened: the records, which say what is pinned, and locks.
         ReadWritePaths = "/var/lib/berth /run";
         # Opened: all of it, as SQLite gives its files their owner.

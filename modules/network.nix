@@ -12,7 +12,7 @@ let
   inherit (network) servicesAddress servicesInterface;
 
   subnet = import ../nix/lib/subnet.nix;
-  hardening = import ./hardening.nix;
+  setup = import ./network-setup.nix;
   ip = "${pkgs.iproute2}/bin/ip";
   # Shell patterns: the containers of the operator (`ve-web`) are left alone.
   berthInterfaces = "ve-[ap][1-9]*";
@@ -104,18 +104,14 @@ in
         RequiresMountsFor = "/tmp";
       };
 
-      # Left out: a /tmp of its own would be there as long as the unit.
-      serviceConfig = removeAttrs hardening [ "PrivateTmp" ] // {
-        Type = "oneshot";
-        RemainAfterExit = true;
+      serviceConfig = setup // {
         ExecStart = setAddress;
         # An upgrade takes nothing away, so that connections to it go on. The
         # address of another subnet stays to the next boot.
         ExecReload = setAddress;
         ExecStop = "${ip} link delete ${servicesInterface}";
 
-        # Opened: interfaces and addresses.
-        CapabilityBoundingSet = "CAP_NET_ADMIN";
+        # Opened: addresses of IPv4 too.
         RestrictAddressFamilies = "AF_UNIX AF_NETLINK AF_INET";
       };
       reloadIfChanged = true;
