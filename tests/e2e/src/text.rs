@@ -68,10 +68,20 @@ pub fn without_durations(text: &str) -> String {
     shown + rest
 }
 
-/// Lines that tell a step because it was slow: on a busy machine every step
-/// may be.
+/// What a program says at its end of why it failed. Tools that it calls write
+/// `error:` too, at the begin of a line and within: its own is the last one
+/// that begins a line.
+#[track_caller]
+pub fn own_error(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.split_inclusive('\n').collect();
+    let start = lines.iter().rposition(|line| line.starts_with("error:"));
+    lines[start.unwrap_or_else(|| panic!("no error: {stderr}"))..].concat()
+}
+
+/// Lines that tell a step because it was slow, or that Nix had to wait for its
+/// database: on a busy machine every step may be.
 pub fn without_slow_steps(text: &str) -> String {
-    const STEPS: [&str; 16] = [
+    const STEPS: [&str; 17] = [
         "build path:",
         "building ",
         "close the firewall for ",
@@ -88,6 +98,7 @@ pub fn without_slow_steps(text: &str) -> String {
         "stop a",
         "take back the limits of ",
         "wait for ssh in ",
+        "warning: error: SQLite database '/nix/var/nix/db/db.sqlite' is busy",
     ];
     without_lines(text, |line| STEPS.iter().any(|step| line.starts_with(step)))
 }
@@ -140,5 +151,11 @@ mod tests {
         assert_eq!(without_durations("a1s took 1.5s, 20ms, 2 s, 3sx"), "a1s took TIME, TIME, 2 s, 3sx");
         assert_eq!(without_lines("a\nb\n", |line| line == "a"), "b\n");
         assert_eq!(without_slow_steps("start a1\nerror: x\n    stop a1\n"), "error: x\n    stop a1\n");
+        let busy = "warning: error: SQLite database '/nix/var/nix/db/db.sqlite' is busy\n";
+        assert_eq!(without_slow_steps(&format!("{busy}x\n")), "x\n");
+        assert_eq!(
+            own_error(&format!("{busy}error: of a tool\nstart p1\nerror: x\n  y\n")),
+            "error: x\n  y\n"
+        );
     }
 }

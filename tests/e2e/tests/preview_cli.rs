@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use berth_e2e::text::{without_durations, without_hashes, without_pids};
+use berth_e2e::text::{own_error, without_durations, without_hashes, without_pids};
 use berth_e2e::{
     Output, Preview, PreviewHost, SharedPreviewHost, Signal, Value, fixture, json, preview, wait_until,
 };
@@ -20,11 +20,7 @@ fn told(failed: &Output) -> String {
     assert!(!failed.is_success(), "{failed}");
     assert_eq!(failed.stdout, "", "an error is no result");
     let code = failed.code().map_or_else(|| "no code".to_owned(), |code| code.to_string());
-    // Tools write such lines, too: ours is the last one.
-    let lines: Vec<&str> = failed.stderr.split_inclusive('\n').collect();
-    let start = lines.iter().rposition(|line| line.starts_with("error:"));
-    let start = start.unwrap_or_else(|| panic!("no error: {failed}"));
-    format!("exit {code}\n{}", lines[start..].concat())
+    format!("exit {code}\n{}", own_error(&failed.stderr))
 }
 
 /// The same without what differs from run to run.

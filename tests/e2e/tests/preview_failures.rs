@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use berth_e2e::text::without_hashes;
+use berth_e2e::text::{own_error, without_hashes};
 use berth_e2e::{Output, Preview, PreviewHost, Repository, SharedPreviewHost, fixture, json, preview};
 
 static HOST: SharedPreviewHost = SharedPreviewHost::named("failures");
@@ -20,10 +20,9 @@ fn fails(host: &Arc<PreviewHost>, repository: &Repository, options: &[&str]) -> 
 }
 
 /// The error alone: what was said of the work before depends on its pace.
+#[track_caller]
 fn error(output: &Output) -> String {
-    let start = output.stderr.find("error:").unwrap_or_else(|| panic!("no error: {output}"));
-    let text = without_hashes(&output.stderr[start..]);
-    without_containers(&text)
+    without_containers(&without_hashes(&own_error(&output.stderr)))
 }
 
 /// `p12` and `10.100.0.25` are whoever came first.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use berth_e2e::text::own_error;
 use berth_e2e::{
     Files, Output, Preview, PreviewHost, Repository, Running, SharedPreviewHost, Signal, fixture, json,
     preview, wait_until,
@@ -25,8 +26,7 @@ fn refused(host: &PreviewHost, words: &[&str]) -> Output {
 /// The error alone.
 #[track_caller]
 fn error(output: &Output) -> String {
-    let start = output.stderr.find("error:").unwrap_or_else(|| panic!("no error: {output}"));
-    output.stderr[start..].to_owned()
+    own_error(&output.stderr)
 }
 
 /// Another configuration for one command: the host's own with these changes.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use berth_e2e::text::without_hashes;
+use berth_e2e::text::{own_error, without_hashes};
 use berth_e2e::{
     Files, Output, Preview, PreviewHost, SharedPreviewHost, fixture, json, preview, sql, wait_until,
 };
@@ -58,8 +58,7 @@ fn build(host: &PreviewHost, name: &str) -> Output {
 /// The error alone, without what differs from run to run.
 #[track_caller]
 fn error(output: &Output) -> String {
-    let start = output.stderr.find("error: could not").unwrap_or_else(|| panic!("no error: {output}"));
-    without_log_number(&without_bad_path(&without_sizes(&without_hashes(&output.stderr[start..]))))
+    without_log_number(&without_bad_path(&without_sizes(&without_hashes(&own_error(&output.stderr)))))
 }
 
 /// The number in `closure-7.log`: builds run at the same time.
