@@ -17,7 +17,9 @@ pub(crate) mod any;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU16;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -52,7 +54,7 @@ pub struct Meta {
     pub host_secrets: Vec<EnvName>,
     /// Its further hosts, each of another prefix.
     pub extra_hosts: Vec<ExtraHost>,
-    /// When it is up. One of `routes` serves its path.
+    /// What its main host answers when it is up. One of `routes` serves its path.
     pub ready: Ready,
 }
 
@@ -120,5 +122,11 @@ impl Meta {
         let path = self.ready.path.as_str();
         let route = self.route_for(path).expect("a meta has a route for its ready path");
         ReadyRequest { port: route.port, path: route.seen_inside(path) }
+    }
+
+    /// Every port that a route of its hosts leads to, once each.
+    pub fn ports(&self) -> BTreeSet<NonZeroU16> {
+        let extra = self.extra_hosts.iter().flat_map(|host| &host.routes);
+        self.routes.iter().chain(extra).map(|route| route.port).collect()
     }
 }

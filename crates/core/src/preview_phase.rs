@@ -54,7 +54,7 @@ pub enum PreviewEvent {
     /// The services of a deployed one are about to be started again: for other
     /// code in the same container, or by a restart.
     SetupBegan,
-    /// Its root route answers.
+    /// It answers, and something listens wherever a route leads.
     Answered,
     /// Somebody wants another commit of it.
     UpdateBegan,

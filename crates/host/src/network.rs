@@ -33,13 +33,16 @@ pub trait Network: Send + Sync {
         deadline: Duration,
     ) -> Result<u16, ProbeError>;
 
+    /// One TCP connection, closed at once: whether anybody listens.
+    async fn connect(&self, address: SocketAddr, deadline: Duration) -> Result<(), ProbeError>;
+
     /// How many TCP connections the host has open to a container: those that it
     /// opened itself, as Caddy does for visitors. Left out are logins over ssh,
     /// and what the container has opened, such as to its database.
     fn connections(&self, container: Ipv4Addr) -> io::Result<usize>;
 }
 
-/// Why a container gave no status.
+/// Why a container gave no status, or no connection.
 #[derive(Debug, Error)]
 pub enum ProbeError {
     /// Nothing listens there.

@@ -132,6 +132,6 @@ in
       path = "/health";
       status = 200;
     };
-    description = "What counts as up: a status from 200 to 399 at `/` without it.";
+    description = "What counts as up: a status from 200 to 399 at `/` without it. Something must listen at every other port of the routes, too.";
   };
 }

@@ -15,7 +15,7 @@ in
   options.deadlines = {
     fetch = deadline "10m" "How long fetching a commit may take.";
     setup = deadline "15m" "How long the setup service may run, and each app service may take to start.";
-    ready = deadline "2m" "How long the app services may take to their first answer.";
+    ready = deadline "2m" "How long the app services may take until they answer, and listen at every port of the routes.";
     drain = deadline "10s" "How long connections to the old site may go on after a switch.";
   };
 }

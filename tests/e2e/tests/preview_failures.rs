@@ -96,6 +96,16 @@ fn an_app_that_never_listens_is_told_with_what_it_says() {
     assert_eq!(failed.code(), Some(1), "{failed}");
     insta::assert_snapshot!(error(&failed));
     assert_eq!((one.page("/").as_str(), one.state().as_str()), ("one\n", "ready"));
+    // The same where only one of its routes leads to nobody.
+    let to_nobody = fixture("static").replacing(
+        "preview-config.nix",
+        "routes = [",
+        "routes = [ { path = \"/api\"; port = 4000; }",
+    );
+    repository.replace("half", to_nobody.with("index.html", "two\n"));
+    let failed = one.command("update").run();
+    insta::assert_snapshot!("a_route_to_nobody", error(&failed));
+    assert_eq!((one.page("/").as_str(), one.state().as_str()), ("one\n", "ready"));
 }
 
 #[test]

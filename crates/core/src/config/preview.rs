@@ -117,7 +117,8 @@ pub struct PreviewDeadlines {
     pub fetch: SignedDuration,
     /// The setup service.
     pub setup: SignedDuration,
-    /// From the start of the app services to the first answer.
+    /// From the start of the app services until the preview is up: it answers,
+    /// and something listens at every port that a route leads to.
     pub ready: SignedDuration,
     /// How long connections to the old site may go on after a switch.
     pub drain: SignedDuration,

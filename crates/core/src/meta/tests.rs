@@ -178,6 +178,17 @@ fn the_ready_request_is_what_the_guest_sees() {
     assert_eq!((request.port.get(), request.path), (8080, "/health"));
 }
 
+#[test]
+fn the_ports_are_those_of_all_hosts() {
+    let mut meta = with(
+        "routes",
+        json!([{ "path": "/", "port": 3000 }, { "path": "/api", "port": 4000 }, { "path": "/x", "port": 3000 }]),
+    );
+    meta["extraHosts"] = json!([{ "prefix": "admin", "routes": [{ "path": "/", "port": 81 }, { "path": "/api", "port": 4000 }] }]);
+    let meta = Meta::parse(&meta.to_string()).expect("a meta");
+    assert_eq!(meta.ports().into_iter().map(u16::from).collect::<Vec<_>>(), [81, 3000, 4000]);
+}
+
 proptest! {
     #[test]
     fn a_meta_is_read_back_as_itself(meta in any::metas()) {

@@ -33,7 +33,8 @@ impl FakeNetwork {
 
 impl FakeWorld {
     /// Chooses what the next requests to this address get, one after the other
-    /// and the last for ever: a status, or nobody who listens.
+    /// and the last for ever: a status, or nobody who listens. A connection
+    /// alone uses up the latter only.
     pub fn answers(&self, address: SocketAddr, answers: &[Option<u16>]) {
         self.lock().network.answers.insert(address, answers.iter().copied().collect());
     }
@@ -42,6 +43,17 @@ impl FakeWorld {
     /// somebody looks; the last number stays. None unless chosen.
     pub fn has_connections(&self, container: Ipv4Addr, counts: &[usize]) {
         self.lock().network.connections.insert(container, counts.iter().copied().collect());
+    }
+
+    fn has_status(&self, address: SocketAddr) -> bool {
+        let state = self.lock();
+        state.network.answers.get(&address).is_some_and(|list| matches!(list.front(), Some(Some(_))))
+    }
+
+    fn answer(&self, address: SocketAddr) -> Result<u16, ProbeError> {
+        let chosen = next(self.lock().network.answers.get_mut(&address));
+        let status = chosen.unwrap_or_else(|| self.is_up(&address.ip().to_string()).then_some(200));
+        status.ok_or(ProbeError::Refused { address })
     }
 
     fn is_up(&self, address: &str) -> bool {
@@ -67,9 +79,13 @@ impl Network for FakeNetwork {
         let call = format!("network.status {address}{path}");
         let passed = self.world.pass(&call, Moment::Before).await;
         passed.map_err(|_| ProbeError::TimedOut { address, after: deadline })?;
-        let chosen = next(self.world.lock().network.answers.get_mut(&address));
-        let status = chosen.unwrap_or_else(|| self.world.is_up(&address.ip().to_string()).then_some(200));
-        status.ok_or(ProbeError::Refused { address })
+        self.world.answer(address)
+    }
+
+    async fn connect(&self, address: SocketAddr, deadline: Duration) -> Result<(), ProbeError> {
+        let passed = self.world.pass(&format!("network.connect {address}"), Moment::Before).await;
+        passed.map_err(|_| ProbeError::TimedOut { address, after: deadline })?;
+        if self.world.has_status(address) { Ok(()) } else { self.world.answer(address).map(drop) }
     }
 
     fn connections(&self, container: Ipv4Addr) -> io::Result<usize> {

@@ -39,6 +39,11 @@ impl Network for HostNetwork {
         asked.unwrap_or(Err(ProbeError::TimedOut { address, after: deadline }))
     }
 
+    async fn connect(&self, address: SocketAddr, deadline: Duration) -> Result<(), ProbeError> {
+        let connected = tokio::time::timeout(deadline, connected(address)).await;
+        connected.unwrap_or(Err(ProbeError::TimedOut { address, after: deadline })).map(drop)
+    }
+
     fn connections(&self, container: Ipv4Addr) -> io::Result<usize> {
         opened_to(&fs::read_to_string(TABLE)?, container)
     }
@@ -57,7 +62,7 @@ fn request(host: &str, path: &str) -> Result<Request<Empty<Bytes>>, ProbeError> 
 }
 
 async fn ask(address: SocketAddr, request: Request<Empty<Bytes>>) -> Result<u16, ProbeError> {
-    let stream = TcpStream::connect(address).await.map_err(|source| not_connected(address, source))?;
+    let stream = connected(address).await?;
     let not_http = |source| ProbeError::NotHttp { address, source };
     let shaken = http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(not_http)?;
@@ -74,11 +79,11 @@ async fn ask(address: SocketAddr, request: Request<Empty<Bytes>>) -> Result<u16,
     }
 }
 
-fn not_connected(address: SocketAddr, source: io::Error) -> ProbeError {
-    match source.kind() {
+async fn connected(address: SocketAddr) -> Result<TcpStream, ProbeError> {
+    TcpStream::connect(address).await.map_err(|source| match source.kind() {
         io::ErrorKind::ConnectionRefused => ProbeError::Refused { address },
         _ => ProbeError::Unreachable { address, source },
-    }
+    })
 }
 
 #[cfg(test)]
@@ -128,6 +133,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_listens_is_connected_to_whatever_it_speaks() {
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = silent.local_addr().expect("an address");
+        HostNetwork.connect(address, LONG).await.expect("it listens");
+    }
+
+    #[tokio::test]
     async fn only_the_head_is_awaited() {
         let endless = peer(|_, mut stream| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
@@ -147,8 +159,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let nobody = listener.local_addr().expect("an address");
         drop(listener);
-        let error = status(nobody).await.expect_err("nobody");
-        assert!(matches!(error, ProbeError::Refused { address } if address == nobody), "{error:?}");
+        for error in [
+            status(nobody).await.expect_err("nobody"),
+            HostNetwork.connect(nobody, LONG).await.expect_err("nobody"),
+        ] {
+            assert!(matches!(error, ProbeError::Refused { address } if address == nobody), "{error:?}");
+        }
     }
 
     #[tokio::test]

@@ -255,10 +255,11 @@ pub enum DeployError {
     Guest(#[from] GuestError),
     /// Nothing answered in time.
     #[error(
-        "nothing answered on port {port} within {seconds} s; raise `preview.deadlines.ready` if it only needs longer"
+        "nothing answered on port {port}, where a route leads, within {seconds} s; \
+         raise `preview.deadlines.ready` if it only needs longer"
     )]
     NoAnswer {
-        /// The port of the route that was asked.
+        /// The port that a route leads to.
         port: u16,
         /// The deadline.
         seconds: u64,

@@ -1,6 +1,7 @@
 //! Waiting until a preview answers, and until nobody talks to the old one.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use berth_core::Meta;
@@ -23,13 +24,15 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How often the services are looked at meanwhile.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What the last question brought.
-enum Last {
-    Nothing(ProbeError),
-    Status(u16),
+/// Why a preview is not up yet.
+enum Missing {
+    Answer(NonZeroU16, ProbeError),
+    RightAnswer(u16),
 }
 
-/// Waits until the preview answers as it declares. Ends early when one of its
+/// Waits until the preview answers as it declares and something listens at every
+/// port that a route leads to: before that, visitors of another path would be
+/// led from a site that serves it to nobody. Ends early when one of its
 /// services has failed for good: then nothing will answer any more.
 pub(super) async fn await_answer(
     host: &Host,
@@ -50,19 +53,18 @@ pub(super) async fn await_answer(
     let mut looked = Instant::now();
     loop {
         let patience = ANSWER.min(end.saturating_duration_since(Instant::now())).max(PAUSE);
-        let last = tokio::select! {
+        let missing = tokio::select! {
             biased;
             () = interrupt.interrupted() => {
                 return Err(DeployError::Interrupted { doing: "waiting for the first answer".to_owned() });
             }
-            status = host.tools.network.status(address, &name, asked.path, patience) => match status {
-                Ok(status) if meta.ready.is_met_by(status) => return Ok(()),
-                Ok(status) => Last::Status(status),
-                Err(error) => Last::Nothing(error),
+            up = check(host, meta, address, &name, patience) => match up {
+                Ok(()) => return Ok(()),
+                Err(missing) => missing,
             },
         };
         if Instant::now() >= end {
-            return Err(too_late(meta, deadline, last));
+            return Err(too_late(meta, deadline, missing));
         }
         if looked.elapsed() >= LOOK {
             refuse_failed_service(host, meta, berth).await?;
@@ -72,13 +74,37 @@ pub(super) async fn await_answer(
     }
 }
 
-fn too_late(meta: &Meta, deadline: Duration, last: Last) -> DeployError {
+/// One look at whether it is up.
+async fn check(
+    host: &Host,
+    meta: &Meta,
+    address: SocketAddr,
+    name: &str,
+    patience: Duration,
+) -> Result<(), Missing> {
+    let network = &host.tools.network;
     let asked = meta.ready_request();
-    match last {
-        Last::Nothing(source) => {
-            DeployError::NoAnswer { port: asked.port.get(), seconds: deadline.as_secs(), source }
+    // The page comes last: the log of whoever serves it is not filled while
+    // another port is waited for.
+    let others = meta.ports().into_iter().filter(|port| *port != asked.port);
+    for port in std::iter::once(asked.port).chain(others) {
+        let there = SocketAddr::new(address.ip(), port.get());
+        network.connect(there, patience).await.map_err(|error| Missing::Answer(port, error))?;
+    }
+    match network.status(address, name, asked.path, patience).await {
+        Ok(status) if meta.ready.is_met_by(status) => Ok(()),
+        Ok(status) => Err(Missing::RightAnswer(status)),
+        Err(error) => Err(Missing::Answer(asked.port, error)),
+    }
+}
+
+fn too_late(meta: &Meta, deadline: Duration, missing: Missing) -> DeployError {
+    let asked = meta.ready_request();
+    match missing {
+        Missing::Answer(port, source) => {
+            DeployError::NoAnswer { port: port.get(), seconds: deadline.as_secs(), source }
         }
-        Last::Status(status) => DeployError::BadAnswer {
+        Missing::RightAnswer(status) => DeployError::BadAnswer {
             port: asked.port.get(),
             path: asked.path.to_owned(),
             status,

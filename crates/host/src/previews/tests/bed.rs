@@ -327,7 +327,7 @@ fn config(layout: &Layout) -> Config {
         [preview.deadlines]
         fetch = "1s"
         setup = "1s"
-        ready = "50ms"
+        ready = "2s"
         drain = "50ms"
         "#,
         token = token.display(),

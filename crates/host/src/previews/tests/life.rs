@@ -161,6 +161,20 @@ async fn one_that_nobody_waits_for_is_led_to_at_once() {
 }
 
 #[tokio::test]
+async fn visitors_are_not_led_to_a_site_of_which_a_port_is_still_missing() {
+    let (bed, _) = Bed::deployed("two").await;
+    let other = "10.9.8.5:4001".parse().expect("an address");
+    bed.world.answers(other, &[None]);
+    let error = bed.update("site-main").await.expect_err("nobody listens there");
+    assert!(error.on_one_line().contains("nothing answered on port 4001"), "{}", error.on_one_line());
+    bed.assert_serves("site-main", 1, "after a failed update").await;
+
+    bed.world.answers(other, &[None, None, Some(404)]);
+    bed.update("site-main").await.expect("it listens in the end, whatever it says");
+    bed.assert_serves("site-main", 2, "after the update").await;
+}
+
+#[tokio::test]
 async fn a_service_that_fails_is_told_with_its_last_words_and_the_preview_is_kept_for_a_look() {
     let bed = Bed::new().await;
     bed.world.service_fails("setup.service", true);
