@@ -171,10 +171,15 @@ fn sync_invocation() -> Invocation {
     Invocation::new("journalctl").arg("--sync").aim("complete the journal").deadline(QUESTION)
 }
 
+/// `--unit` asks for the lines of process 1 about a unit and for those from
+/// within it. What a child of process 1 says of a program that it cannot start
+/// is of neither when the child has ended before journald looks at it.
 fn journal_invocation(name: ContainerName, lines: u32) -> Invocation {
+    let unit = name.unit();
     Invocation::new("journalctl")
-        .args(["--unit", &name.unit(), "--lines", &lines.to_string(), "--no-pager", "--quiet"])
+        .args(["--lines", &lines.to_string(), "--no-pager", "--quiet"])
         .args(["--output=json", "--output-fields=MESSAGE,INVOCATION_ID,_SYSTEMD_INVOCATION_ID"])
+        .args(["_UID=0", &format!("UNIT={unit}"), "+", &format!("_SYSTEMD_UNIT={unit}")])
         .aim(format!("read the log of container {name}"))
         .deadline(QUESTION)
 }
