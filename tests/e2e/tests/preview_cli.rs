@@ -26,22 +26,7 @@ fn told(failed: &Output) -> String {
 /// The same without what differs from run to run.
 #[track_caller]
 fn told_stable(failed: &Output) -> String {
-    without_containers(&without_pids(&without_durations(&without_hashes(&told(failed)))))
-}
-
-/// `p1` to `p99` are whoever came first.
-fn without_containers(text: &str) -> String {
-    let is_slot = |word: &str| {
-        word.strip_prefix('p')
-            .is_some_and(|slot| !slot.is_empty() && slot.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
-    words
-        .map(|word| {
-            let end = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            if is_slot(end) { format!("CONTAINER{}", &word[end.len()..]) } else { word.to_owned() }
-        })
-        .collect()
+    without_pids(&without_durations(&without_hashes(&told(failed))))
 }
 
 #[track_caller]
