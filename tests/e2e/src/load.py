@@ -16,7 +16,7 @@ VISITORS = 3
 STEADY = 3 * VISITORS
 
 name, path, authority = sys.argv[1:]
-seen = {"count": 0, "retries": 0, "failures": [], "bodies": []}
+seen = {"count": 0, "retries": 0, "failures": [], "bodies": [], "last": ""}
 end_at = None
 lock = threading.Lock()
 # A fragment tells one request from the next, and is never sent.
@@ -52,8 +52,10 @@ def note(answer, body, is_again):
         seen["retries"] += 1
         return True
     seen["count"] += 1
-    if (code, status) != ("0", "200"):
-        seen["failures"].append(f"{status} {error}{body}")
+    is_good = (code, status) == ("0", "200")
+    seen["last"] = body if is_good else f"{status} {error}{body}"
+    if not is_good:
+        seen["failures"].append(seen["last"])
     elif body not in seen["bodies"]:
         seen["bodies"].append(body)
     if seen["count"] == STEADY:

@@ -72,6 +72,9 @@ pub struct Seen {
     pub failures: Vec<String>,
     /// The different bodies in the order in which they were first seen.
     pub bodies: Vec<String>,
+    /// What the last request got, after the load was told to end: a body,
+    /// or what went wrong.
+    pub last: String,
 }
 
 impl Load {

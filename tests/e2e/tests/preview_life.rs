@@ -59,8 +59,10 @@ fn assert_restarted(seen: &Seen, pages: &[&str]) {
     let is_of_restart = |failure: &str| failure.starts_with("502") || broke_off(failure);
     let lost: Vec<&String> = seen.failures.iter().filter(|failure| !is_of_restart(failure)).collect();
     assert!(lost.is_empty(), "{lost:?}");
-    let ends = [seen.bodies.first(), seen.bodies.last()].map(|page| page.map(String::as_str));
-    assert_eq!(ends, [pages.first().copied(), pages.last().copied()]);
+    // Of two visitors the one that asked first may be answered last: what is seen
+    // half-way can come after the first new page.
+    let ends = [seen.bodies.first(), Some(&seen.last)].map(|page| page.map(String::as_str));
+    assert_eq!(ends, [pages.first().copied(), pages.last().copied()], "{:?}", seen.bodies);
 }
 
 #[track_caller]
